@@ -33,6 +33,8 @@ export interface Forge {
   readonly repositoryId: string;
   /** Environment for git when it talks to this forge (askpass helper); never argv, never a URL. */
   gitEnvironment(): Record<string, string>;
+  /** Takes over what was pushed to the repository that this forge mirrors, where it mirrors one; base moves forward only. */
+  syncFromSource?(): Promise<unknown>;
   /** The open pull request of this branch, else a new one; the title of an existing one is left alone. */
   ensurePullRequest(request: { branch: string; base: string; title: string; body: string }): Promise<PullRequest>;
   getPullRequest(id: string): Promise<PullRequest | null>;

@@ -1,0 +1,271 @@
+/**
+ * Attends a run: launches it if this run id has no launch record, else attaches; reads along; returns how it ended.
+ * An attempt is a spectator: a second one beside a living first is harmless, and of all reasons to end an attempt only a
+ * cancel or a pause stops the agent.
+ */
+import { Context } from '@temporalio/activity';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { AgentFinalResult, EventReader } from '../src/agents/contract.ts';
+import { agentCli } from '../src/agents/index.ts';
+import { renderPrompt } from '../src/agents/prompts.ts';
+import { RUN_FORMAT } from '../src/agents/record.ts';
+import type { ExitRecord, LaunchRecord } from '../src/agents/record.ts';
+import { attachRun } from '../src/agents/run/attach.ts';
+import { baseEnvironment } from '../src/agents/run/environment.ts';
+import { launchRun } from '../src/agents/run/launch.ts';
+import { readRunState } from '../src/agents/run/state.ts';
+import { stopRun as stopRunDirectory } from '../src/agents/run/stop.ts';
+import { confine } from '../src/confine/index.ts';
+import { artifactsDirectory } from '../src/domain/names.ts';
+import { judgeRun } from '../src/domain/run-result.ts';
+import type { RunResult } from '../src/domain/types.ts';
+import { itemPaths } from '../src/git/layout.ts';
+import { prepareTree } from '../src/git/tree.ts';
+import { requireProject, runDirectory } from './deps.ts';
+import type { Deps } from './deps.ts';
+import { whileBeating } from './heartbeat.ts';
+import type { RunInput } from './types.ts';
+
+/** Readable output kept for people, and unstructured output kept for classification. */
+const TAIL_BYTES = 2_048;
+const UNSTRUCTURED_BYTES = 16_384;
+/** The longest that Claude Code's Bash tool can be asked for; other tools are shorter. */
+const TOOL_LIMIT_MS = 600_000;
+
+export async function runAgent(deps: Deps, input: RunInput): Promise<RunResult> {
+  const { home } = deps.config();
+  const runDir = runDirectory(home, input.itemId, input.runId);
+  return await whileBeating(
+    () => ({ runDir }),
+    async (signal) => {
+      const attached = readRunState(runDir).state !== 'absent';
+      if (!attached) await launch(deps, input, runDir, signal);
+      const witness = new Witness(agentCli(input.agent).createReader());
+      try {
+        const end = await attachRun(runDir, {
+          signal,
+          onLine: (line) => witness.see(line),
+          renew: () => true,
+          quietOk: () => witness.isToolOpen(),
+        });
+        return await reportEnd(input, runDir, end.kind === 'ended' ? end.exit : null, witness, attached);
+      } catch (error) {
+        await stopIfAsked(deps, runDir, signal);
+        throw error;
+      }
+    },
+  );
+}
+
+/** Only these two reasons stop an agent; notFound, timedOut, reset and a worker's shutdown detach and touch nothing. */
+async function stopIfAsked(deps: Deps, runDir: string, signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) return;
+  const details = Context.current().cancellationDetails;
+  if (details?.cancelRequested !== true && details?.paused !== true) return;
+  const { interruptMs, graceMs } = deps.config().limits;
+  await stopRunDirectory(runDir, 'cancelled', { waitMs: interruptMs + graceMs + 10_000 });
+}
+
+async function launch(deps: Deps, input: RunInput, runDir: string, signal: AbortSignal): Promise<void> {
+  const config = deps.config();
+  const project = requireProject(deps, input.project);
+  const { repo } = await deps.openProject(project);
+  await mkdir(runDir, { recursive: true, mode: 0o700 });
+  // A resumed session finds its tree at the work that was saved of it, in the same place.
+  await prepareTree({
+    repo,
+    home: config.home,
+    itemId: input.itemId,
+    branch: input.branch,
+    commit: input.commit,
+    detached: input.detached,
+    signal,
+  });
+  const directory = artifactsDirectory(project.artifacts.directory, input.itemId);
+  const ticket = await deps.tracker.getItem(input.itemId);
+  const prompt = renderPrompt({
+    itemId: input.itemId,
+    title: ticket?.title ?? input.itemId,
+    description: ticket?.description ?? '',
+    stage: input.stage,
+    role: input.role,
+    entry: input.entry,
+    branch: input.branch,
+    artifactsDirectory: directory,
+    expected: input.expected,
+    reasons: input.reasons,
+    ...(project.markersFile === null ? {} : { markersFile: project.markersFile }),
+    questionsPath: path.posix.join(directory, project.artifacts.questions),
+    conflictPath: path.posix.join(directory, project.artifacts.conflict),
+  });
+  const promptPath = path.join(runDir, 'prompt.md');
+  await writeFile(promptPath, prompt, { mode: 0o600 });
+  const cli = agentCli(input.agent);
+  const sessionId = input.resumeSessionId ?? randomUUID();
+  const cwd = itemPaths(config.home, input.itemId).tree;
+  const plan = cli.plan({
+    itemId: input.itemId,
+    stage: input.stage,
+    role: input.role,
+    cwd,
+    runDir,
+    promptPath,
+    model: input.model,
+    effort: input.effort,
+    sessionId,
+    ...(input.resumeSessionId !== null && cli.canResume ? { resumeSessionId: input.resumeSessionId } : {}),
+    settings: config.agents[input.agent] ?? {},
+  });
+  const confined = confine({ argv: plan.argv, env: { ...baseEnvironment(process.env), ...plan.env } }, config.sandbox);
+  const { limits } = config;
+  const record: LaunchRecord = {
+    format: RUN_FORMAT,
+    runId: input.runId,
+    itemId: input.itemId,
+    kind: 'agent',
+    argv: confined.argv,
+    env: confined.env,
+    cwd,
+    stdinPath: promptPath,
+    budgetMs: input.budgetMs,
+    silenceMs: input.silenceMs,
+    outputLimitBytes: limits.outputLimitBytes,
+    leaseMs: limits.leaseMs,
+    interruptMs: limits.interruptMs,
+    graceMs: limits.graceMs,
+    agent: input.agent,
+    model: input.model,
+    effort: input.effort,
+    sessionId,
+    meta: { stage: input.stage, role: input.role, number: String(input.number), commit: input.commit },
+  };
+  if (signal.aborted) throw signal.reason;
+  await launchRun(runDir, record);
+}
+
+/** Reads the stream along: the last result wins, the tail is bounded, nothing else is kept. */
+class Witness {
+  result: AgentFinalResult | null = null;
+  limit: { resetAtMs: number | null } | null = null;
+  sessionId: string | null = null;
+  model: string | null = null;
+  bytes = 0;
+  blank = true;
+  readable = '';
+  unstructured = '';
+  readonly #reader: EventReader;
+  readonly #openTools = new Map<string, number>();
+
+  constructor(reader: EventReader) {
+    this.#reader = reader;
+  }
+
+  /** An open tool call is not silence until the tool's own limit. */
+  isToolOpen(): boolean {
+    return [...this.#openTools.values()].some((since) => performance.now() - since < TOOL_LIMIT_MS);
+  }
+
+  see(line: string): void {
+    this.bytes += line.length + 1;
+    if (line.trim() !== '') this.blank = false;
+    const events = this.#reader.read(line);
+    if (events.length === 0 && !line.startsWith('{'))
+      this.unstructured = keepTail(this.unstructured, line, UNSTRUCTURED_BYTES);
+    for (const event of events) {
+      switch (event.type) {
+        case 'session':
+          this.sessionId = event.sessionId;
+          this.model = event.model ?? this.model;
+          break;
+        case 'activity':
+          if (event.toolOpen !== undefined) this.#openTools.set(event.toolOpen, performance.now());
+          if (event.toolClose !== undefined) this.#openTools.delete(event.toolClose);
+          if (event.text !== undefined) this.readable = keepTail(this.readable, event.text, TAIL_BYTES);
+          break;
+        case 'limit':
+          if (event.status === 'rejected') this.limit = { resetAtMs: event.resetAtMs };
+          break;
+        case 'result':
+          this.result = event.result;
+          break;
+        case 'usage':
+          break;
+        default:
+          event satisfies never;
+      }
+    }
+  }
+}
+
+function keepTail(text: string, line: string, limit: number): string {
+  return `${text}${text === '' ? '' : '\n'}${line}`.slice(-limit);
+}
+
+async function reportEnd(
+  input: RunInput,
+  runDir: string,
+  exit: ExitRecord | null,
+  witness: Witness,
+  attached: boolean,
+): Promise<RunResult> {
+  const stderr = await readTail(path.join(runDir, 'stderr.log'), UNSTRUCTURED_BYTES);
+  const { result } = witness;
+  const base = {
+    usage: result?.usage ?? null,
+    model: result?.model ?? witness.model,
+    effort: input.effort,
+    sessionId: result?.sessionId ?? witness.sessionId,
+    runDir,
+    tail: (result?.text ?? witness.readable).slice(-TAIL_BYTES),
+    attached,
+  };
+  if (exit === null) {
+    const failure = { class: 'infrastructure', code: 'run_lost', reason: 'the supervisor of the run is gone' } as const;
+    const nowMs = Date.now();
+    return {
+      ...base,
+      outcome: 'lost',
+      exit: null,
+      realExit: null,
+      signal: null,
+      failure,
+      startedAtMs: nowMs,
+      endedAtMs: nowMs,
+    };
+  }
+  const judged = judgeRun({
+    exit,
+    result,
+    logBytes: witness.bytes,
+    logBlank: witness.blank,
+    structured: result === null ? null : agentCli(input.agent).classifyResult(result, witness.limit),
+    tail: `${witness.unstructured}\n${stderr}`,
+    nowMs: Date.now(),
+  });
+  const refusedResume =
+    input.resumeSessionId !== null && judged.outcome === 'failed' && /No conversation found/.test(stderr);
+  return {
+    ...base,
+    ...judged,
+    ...(refusedResume
+      ? {
+          failure: {
+            class: 'permanent',
+            code: 'resume_refused',
+            reason: 'the agent has no such session any more',
+          } as const,
+        }
+      : {}),
+    realExit: exit.realExit,
+    signal: exit.signal,
+    startedAtMs: exit.startedAtMs,
+    endedAtMs: exit.endedAtMs,
+  };
+}
+
+async function readTail(file: string, limit: number): Promise<string> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return text.slice(-limit);
+}
