@@ -20,7 +20,8 @@ import { stopRun as stopRunDirectory } from '../src/agents/run/stop.ts';
 import { confine } from '../src/confine/index.ts';
 import { artifactsDirectory } from '../src/domain/names.ts';
 import { judgeRun } from '../src/domain/run-result.ts';
-import type { RunResult } from '../src/domain/types.ts';
+import { classifyText } from '../src/domain/classify.ts';
+import type { Failure, RunResult } from '../src/domain/types.ts';
 import { itemPaths } from '../src/git/layout.ts';
 import { prepareTree } from '../src/git/tree.ts';
 import { requireProject, runDirectory } from './deps.ts';
@@ -235,17 +236,22 @@ async function reportEnd(
       endedAtMs: nowMs,
     };
   }
+  const cli = agentCli(input.agent);
+  const nowMs = Date.now();
   const judged = judgeRun({
     exit,
     result,
     logBytes: witness.bytes,
     logBlank: witness.blank,
-    structured: result === null ? null : agentCli(input.agent).classifyResult(result, witness.limit),
+    structured:
+      result === null ? null : (cli.classifyResult(result, witness.limit, nowMs) ?? readErrorText(result, nowMs)),
     tail: `${witness.unstructured}\n${stderr}`,
-    nowMs: Date.now(),
+    nowMs,
   });
   const refusedResume =
-    input.resumeSessionId !== null && judged.outcome === 'failed' && /No conversation found/.test(stderr);
+    input.resumeSessionId !== null &&
+    judged.outcome === 'failed' &&
+    cli.isResumeRefused?.(`${stderr}\n${result?.text ?? ''}`) === true;
   return {
     ...base,
     ...judged,
@@ -263,6 +269,11 @@ async function reportEnd(
     startedAtMs: exit.startedAtMs,
     endedAtMs: exit.endedAtMs,
   };
+}
+
+/** The words of a result that says it is an error are the CLI's own, never the agent's prose. */
+function readErrorText(result: AgentFinalResult, nowMs: number): Failure | null {
+  return result.ok ? null : classifyText(result.text, nowMs);
 }
 
 async function readTail(file: string, limit: number): Promise<string> {

@@ -3,6 +3,7 @@
  * returned, never thrown: an activity throws for infrastructure alone.
  */
 import type { Evidence, MergeAnswer, MergeRequest, PersonCommand, WorkItemStatus } from '../src/domain/protocol.ts';
+import type { MessageData, MessageName } from '../src/domain/message-data.ts';
 import type {
   AgentStage,
   AlertKind,
@@ -203,34 +204,6 @@ export type Effect =
   | { key: string; kind: 'state'; state: BoardState }
   | { key: string; kind: 'alert'; alert: AlertKind; cause: string; data: MessageData };
 
-export type MessageName =
-  | 'started'
-  | 'stageChanged'
-  | 'returned'
-  | 'questions'
-  | 'answered'
-  | 'approvalAsked'
-  | 'approved'
-  | 'rejected'
-  | 'reminder'
-  | 'gateRefused'
-  | 'conflict'
-  | 'runEnded'
-  | 'runFailed'
-  | 'waitingUntil'
-  | 'attention'
-  | 'landed'
-  | 'mergeRefused'
-  | 'paused'
-  | 'resumed'
-  | 'cancelled'
-  | 'notCommitted'
-  | 'commandRefused'
-  | 'done';
-
-/** Flat, JSON-safe values for the message templates. */
-export type MessageData = Record<string, string | number | boolean | null | string[] | Usage>;
-
 export interface DeliverInput extends ItemRef {
   title: string;
   effects: Effect[];
@@ -341,4 +314,4 @@ export type LandOutcome =
   | { result: 'infrastructure'; reason: string }
   | { result: 'refused'; reason: string };
 
-export type { RunOutcome };
+export type { MessageData, MessageName, RunOutcome };

@@ -117,6 +117,8 @@ export interface ProjectConfig {
   extraPaths: string[];
   /** Board state names by meaning. */
   boardStates: Record<BoardState, string>;
+  /** Board state names that start an item; never one that we set ourselves. Default: the `todo` state. */
+  triggerStates?: string[];
   roles: Partial<Record<Role, RoleSettings>>;
   developerAttempts: number;
   /** Names of environment variables that deploy commands get. */

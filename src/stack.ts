@@ -24,6 +24,7 @@ import { bundlePath } from './temporal/bundle.ts';
 import { connectTemporal, isTemporalConfigured } from './temporal/connection.ts';
 import { startDevServer } from './temporal/dev-server.ts';
 import type { DevServer } from './temporal/dev-server.ts';
+import { checkSearchAttributes } from './temporal/namespace.ts';
 import { connectNative } from './temporal/native-connection.ts';
 import { createWorkers } from './temporal/workers.ts';
 import type { Workers } from './temporal/workers.ts';
@@ -93,6 +94,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       server === null ? {} : { address: server.address, namespace: server.namespace },
     );
     parts.connection = connected.connection;
+    if (server === null && options.workers) await checkSearchAttributes(connected);
     const current = createConfigReader(options);
     if (options.workers) parts.workers = await startWorkers(options, current, server, connected.client, fail);
     if (options.http) parts.http = await startHttp(current, connected.client);

@@ -35,6 +35,10 @@ export interface AgentSettings {
   /** False turns the credentials part of preflight off. */
   credentialsCheck?: boolean;
   expirySkewMs?: number;
+  /** Limit of the `--version` probe; default 5 s. */
+  versionProbeMs?: number;
+  /** Name of the login (launch gate, task queue); by default taken from the configuration directory's own name. */
+  login?: string;
   extraArgs?: string[];
   /** Extra variables for the agent, by name, taken from the worker's environment. */
   passEnv?: string[];
@@ -87,6 +91,8 @@ export interface PreflightReport {
   /** Why not, and how to mend it. */
   reason: string | null;
   mend: string | null;
+  /** Something `doctor` should show although launches may go on. */
+  warning?: string;
 }
 
 export interface AgentCli {
@@ -100,6 +106,16 @@ export interface AgentCli {
   login(settings: AgentSettings): string;
   /** Host's own check: binary answers `--version` in 5 s, credentials present. Costs no tokens, never throws. */
   preflight(settings: AgentSettings): Promise<PreflightReport>;
-  /** Structured reading of a final result into a failure, or null where structure says nothing. Pure. */
-  classifyResult(result: AgentFinalResult, lastLimit: { resetAtMs: number | null } | null): Failure | null;
+  /**
+   * Structured reading of a final result into a failure, or null where structure says nothing (a fine result, or one
+   * that only its text can explain; an empty text is the caller's to judge). `lastLimit` is the run's last *rejected*
+   * limit event; `nowMs` (default: the clock) is what a reset text without a date is read against.
+   */
+  classifyResult(
+    result: AgentFinalResult,
+    lastLimit: { resetAtMs: number | null } | null,
+    nowMs?: number,
+  ): Failure | null;
+  /** The CLI's own words (stderr, result) say that the session to resume is not there: launch afresh, no failure. */
+  isResumeRefused?(text: string): boolean;
 }

@@ -1,14 +1,34 @@
 /**
  * The run directory: what two parties, a worker and a run's supervisor, say to each other. Files only.
  *
- *   supervisor.json  first act of the supervisor, open('wx'): whoever loses exits
  *   launch.json      written by the launcher before the supervisor starts, fsynced; names its format
- *   events.jsonl, stderr.log   the child's raw file descriptors
- *   lease            a counter, renewed by whoever attends
- *   stop             a request with its reason
- *   exit.json        preallocated at launch, written in place, fsynced, renamed
+ *   supervisor.json  first act of the supervisor, created exclusively (link of a complete file): whoever loses exits
+ *   child.json       the child's pid and start, written right after the spawn
+ *   events.jsonl     the child's stdout, its raw file descriptor; of a command also its stderr, in order
+ *   stderr.log       an agent's stderr, its raw file descriptor
+ *   supervisor.log   the supervisor's own stderr; empty unless it broke
+ *   lease            a counter, renewed by whoever attends. Only its *change* counts, on the supervisor's own clock
+ *   quiet-ok         a counter, renewed while an attending worker knows that silence is healthy (an open tool call).
+ *                    A change counts as an event. Nobody attends: no change, and silence or the lease ends the run
+ *   stop             a request; its content is the reason (may be empty). Before the launch it forbids the spawn.
+ *                    SIGCONT to the supervisor makes it look at once
+ *   exit.json        preallocated at launch as exit.tmp, written in place, fsynced, renamed
  */
 export const RUN_FORMAT = 1;
+
+export const RUN_FILES = {
+  launch: 'launch.json',
+  supervisor: 'supervisor.json',
+  child: 'child.json',
+  events: 'events.jsonl',
+  stderr: 'stderr.log',
+  log: 'supervisor.log',
+  lease: 'lease',
+  quietOk: 'quiet-ok',
+  stop: 'stop',
+  exitReserve: 'exit.tmp',
+  exit: 'exit.json',
+} as const;
 
 export type RunKind = 'agent' | 'command';
 
@@ -28,6 +48,7 @@ export interface LaunchRecord {
   /** 0 = off. */
   silenceMs: number;
   outputLimitBytes: number;
+  /** 0 = off. */
   leaseMs: number;
   /** SIGINT wait before SIGTERM; 0 skips SIGINT. */
   interruptMs: number;
@@ -38,7 +59,7 @@ export interface LaunchRecord {
   model: string | null;
   effort: string | null;
   sessionId: string | null;
-  /** Book-keeping of the launcher; the supervisor passes it over. */
+  /** Book-keeping of the launcher; the supervisor passes it over, except `hostId`, which it repeats in its own record. */
   meta: Record<string, string>;
 }
 
@@ -51,6 +72,14 @@ export interface SupervisorRecord {
   bootId: string | null;
   hostId: string | null;
   startedAtMs: number;
+}
+
+/** child.json */
+export interface ChildRecord {
+  format: number;
+  /** Leads its own session and process group. */
+  pid: number;
+  startTicks: number | null;
 }
 
 /** Why the supervisor ended a run; null: it ended by itself. */
@@ -67,21 +96,21 @@ export interface ExitRecord {
   cause: StopCause;
   /** Reason given with a stop request. */
   stopReason: string | null;
-  /** Launch error (`ENOENT` …), where the child never started. */
+  /** Launch error (`ENOENT`, `CWD_ENOENT`, `STDIN_ENOENT` …), where the child never started. */
   launchError: string | null;
   childPid: number | null;
   startedAtMs: number;
   endedAtMs: number;
-  /** Processes outside the group that the marker sweep had to end. */
+  /** Processes that outlived the child and the stop sequence, in its group or marked, and had to be ended. */
   strays: number;
-  /** Signals that were sent, in order. */
+  /** Signals of the stop sequence that were sent, in order. */
   signals: string[];
 }
 
 /** What the directory says, to anybody who looks. */
 export type RunState =
   | { state: 'absent' }
-  /** launch.json is there, no supervisor yet. */
+  /** launch.json is there, no supervisor yet; believed for 90 s, then `lost`. */
   | { state: 'launching'; launch: LaunchRecord }
   | { state: 'running'; launch: LaunchRecord; supervisor: SupervisorRecord }
   | { state: 'ended'; launch: LaunchRecord | null; exit: ExitRecord }

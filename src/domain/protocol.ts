@@ -194,6 +194,8 @@ export interface MergeRequest {
   head: string;
   pullRequest: string | null;
   priority: number;
+  /** A commit of the branch whose tests our own command has passed, and that command's name. */
+  validated: { commit: string; command: string } | null;
 }
 
 export type MergeAnswer =
@@ -227,6 +229,8 @@ export interface MergeQueueStatus {
 
 export interface LaunchGateInput {
   login: string;
+  /** Of the breaker; counted from the execution's start, so a change holds after the next continue-as-new. */
+  settings?: { breakerThreshold: number; breakerPauseMs: number };
   carried?: Record<string, unknown>;
 }
 
@@ -236,9 +240,7 @@ export interface TakeInput {
   itemId: string;
   project: string;
 }
-export type TakeResult =
-  | { granted: true }
-  | { granted: false; reason: string; untilMs?: number };
+export type TakeResult = { granted: true } | { granted: false; reason: string; untilMs?: number };
 
 /** Signal `outcome` of the launch gate: ends the grant. */
 export interface OutcomeReport {
