@@ -19,6 +19,8 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
+          // After the cheap ones: projects with different worker counts may not run side by side.
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -78,7 +78,8 @@ export function readDecision({ waiting }: WorkItemStatus, typed: string): Decisi
     if (/^(n|no|reject)$/i.test(word) && text !== '') return { command: 'reject', text };
     return null;
   }
-  if (/^(retry|recheck|skip)$/i.test(word) && text === '') return { command: word.toLowerCase() as DecisionCommand };
+  const command = (['retry', 'recheck', 'skip'] as const).find((known) => known === word.toLowerCase());
+  if (command !== undefined && text === '') return { command };
   return /^reject$/i.test(word) && text !== '' ? { command: 'reject', text } : null;
 }
 

@@ -210,7 +210,7 @@ export function checkKeeper(): Check {
     status: 'ok',
     detail:
       units.length > 0
-        ? `${units.map((unit) => unit.file).join(', ')}`
+        ? units.map((unit) => unit.file).join(', ')
         : 'no unit found; a systemd unit needs KillMode=process and OOMPolicy=continue',
   };
 }

@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WaitView, WorkItemStatus } from '../domain/protocol.ts';
+import { messageOf } from '../errors.ts';
 import { queryItem } from '../server/items.ts';
 import type { ItemClient } from '../server/items.ts';
 import { describeChanges } from './changes.ts';
@@ -47,13 +48,14 @@ export async function followItem(options: FollowOptions): Promise<WorkItemStatus
   let last: WorkItemStatus | null = null;
   let silent = false;
   try {
-    while (signal?.aborted !== true) {
+    while (!isAborted(signal)) {
       const answer = await queryItem(client, itemId);
       if (answer.ok) {
         silent = false;
         const status = answer.value;
-        await asking.update(status);
+        if (asking.isOver(status)) await asking.stop();
         if (!asking.isOnScreen()) view.show(last, status, activity(status));
+        asking.begin(status);
         last = status;
         if (status.state === 'done' || status.state === 'cancelled') return status;
       } else if (answer.why === 'not-found') {
@@ -70,6 +72,10 @@ export async function followItem(options: FollowOptions): Promise<WorkItemStatus
     await asking.stop();
     view.release();
   }
+}
+
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
 }
 
 interface View {
@@ -93,7 +99,10 @@ function createView(output: Output): View {
 }
 
 interface Asking {
-  update(status: WorkItemStatus): Promise<void>;
+  /** The question that is open is not what the item waits for any more. */
+  isOver(status: WorkItemStatus): boolean;
+  /** Asks what the item waits for, unless it is being asked or was. */
+  begin(status: WorkItemStatus): void;
   /** A question to a person is on the screen: nothing may be redrawn over it. */
   isOnScreen(): boolean;
   stop(): Promise<void>;
@@ -102,26 +111,18 @@ interface Asking {
 /** One question at a time; a question whose request is over is taken back. */
 function createAsking({ attendant, output }: FollowOptions, view: View): Asking {
   let current: { key: string; abort: AbortController; done: Promise<void>; settled: boolean } | null = null;
-  const end = async (): Promise<void> => {
-    current?.abort.abort();
-    await current?.done;
-    current = null;
-  };
   return {
-    async update(status) {
-      if (attendant === undefined) return;
+    isOver: (status) => current !== null && current.key !== requestKey(status),
+    begin(status) {
       const key = requestKey(status);
-      if (current?.key === key) return;
-      await end();
-      if (key === null) return;
-      view.show(null, status, null);
+      if (attendant === undefined || key === null || current?.key === key) return;
       view.release();
       const abort = new AbortController();
       const entry = { key, abort, done: Promise.resolve(), settled: false };
       entry.done = attendant
         .attend(status, abort.signal)
         .catch((error: unknown) => {
-          if (!abort.signal.aborted) output.progress(error instanceof Error ? error.message : String(error));
+          if (!abort.signal.aborted) output.progress(messageOf(error));
         })
         .finally(() => {
           entry.settled = true;
@@ -129,7 +130,11 @@ function createAsking({ attendant, output }: FollowOptions, view: View): Asking 
       current = entry;
     },
     isOnScreen: () => current !== null && !current.settled && output.live,
-    stop: end,
+    async stop() {
+      current?.abort.abort();
+      await current?.done;
+      current = null;
+    },
   };
 }
 

@@ -16,9 +16,11 @@ export async function readText(words: readonly string[], stdin: Readable): Promi
 
 async function readAll(stdin: Readable): Promise<string> {
   const chunks: Buffer[] = [];
+  // Whole characters: a chunk may end inside one.
+  stdin.setEncoding('utf8');
   let bytes = 0;
   for await (const chunk of stdin) {
-    const piece = Buffer.from(chunk as Uint8Array);
+    const piece = Buffer.from(String(chunk));
     bytes += piece.length;
     if (bytes > LIMIT_BYTES)
       throw new StagewrightError('usage', `the text is longer than ${LIMIT_BYTES} bytes`, { exit: 'usage' });
