@@ -183,7 +183,8 @@ export interface CommandInput extends ItemRef {
 
 export interface DecisionCheck extends ItemRef {
   command: PersonCommand;
-  stage: Stage;
+  /** The stage that the person was shown and signed; null where they named none. */
+  stage: Stage | null;
   /** The commit of the recorded request, as it was shown. */
   commit: string | null;
   /** The commit that the person named. */

@@ -27,8 +27,8 @@ export function createLiveView(output: Output): LiveView {
     draw(status, activity) {
       frame += 1;
       const lines = renderLive(status, activity, { columns: output.columns, colors: output.colors, frame });
-      erase();
-      output.raw(`${lines.join('\n')}\n`);
+      // One write, or the terminal flickers.
+      output.raw(`${drawn > 0 ? `\u001B[${drawn}A\u001B[0J` : ''}${lines.join('\n')}\n`);
       drawn = lines.length;
       output.setPicture(erase);
     },
@@ -108,5 +108,5 @@ function describeNow(status: WorkItemStatus, activity: string | null): string {
   const run = runInFlight(status);
   if (run !== null && status.waiting === null) return `${run.role} (${run.agent}): ${activity ?? run.outcome}`;
   if (status.waiting !== null) return `waits for ${status.waiting.kind}: ${status.waiting.reason}`;
-  return status.lastReason ?? status.state;
+  return status.state === 'attention' ? (status.lastReason ?? '') : `${status.stage} …`;
 }

@@ -7,8 +7,8 @@ import path from 'node:path';
 import { git } from './git.ts';
 import type { Repository } from './repository.ts';
 
-/** Above this many files in the object store they are packed together. */
-const MAX_OBJECT_FILES = 200;
+/** Above this many files in the object store they are packed together (15 ms; copying as many costs more each time). */
+const MAX_OBJECT_FILES = 60;
 const resting = new Map<string, number>();
 
 /** Packs loose objects and small packs when there are many. Never fails: a crowded store is only slower. */

@@ -3,7 +3,9 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BRANCH, commitFiles, createWorld } from './testing.ts';
+import { listChanges } from './changes.ts';
+import { borrowIndex, dropIndex, itemPaths } from './layout.ts';
+import { BRANCH, commitFiles, createWorld, ITEM } from './testing.ts';
 import type { World } from './testing.ts';
 
 let world: World;
@@ -89,4 +91,15 @@ describe('an agent’s planted .git', () => {
     expect(await readFile(path.join(outside, 'keep'), 'utf8')).toBe('keep');
     expect(await world.run(world.tree, 'symbolic-ref', '--short', 'HEAD')).toBe(BRANCH);
   });
+});
+
+it('does not wait for ever on a pipe where git expects a file', async () => {
+  await execa('mkdir', ['-p', path.join(world.tree, 'trap')]);
+  await execa('mkfifo', [path.join(world.tree, 'trap/.gitignore')]);
+  await world.write(world.tree, 'trap/x.txt', 'x');
+  const paths = itemPaths(world.home, ITEM);
+  const index = await borrowIndex(paths, world.start);
+  const changes = await listChanges(paths, index, { listTimeoutMs: 500 });
+  await dropIndex(paths, index);
+  expect(changes).toEqual({ accepted: ['trap/x.txt'], refused: [] });
 });

@@ -53,8 +53,12 @@ export async function prepareTree(options: PrepareTreeOptions): Promise<string> 
 
   const index = await borrowIndex(paths, commit);
   const fresh = path.join(paths.root, `git-${randomUUID()}`);
+  const old = path.join(paths.root, `git-${randomUUID()}`);
   try {
-    await Promise.all([
+    // Moved away whatever it is: a link is not followed.
+    await rename(path.join(paths.tree, '.git'), old).catch(() => undefined);
+    await settleAll([
+      removeDirectory(old),
       writeAgentGit(repo, fresh, { commit, branch }),
       resetTree(paths, index, commit, directories, signal),
     ]);
@@ -135,6 +139,11 @@ async function removeLeftovers(paths: ItemPaths): Promise<void> {
     const found = await lstat(path.join(paths.root, name)).catch(() => null);
     if (found !== null && Date.now() - found.mtimeMs > 3_600_000) await removeDirectory(path.join(paths.root, name));
   }
+}
+
+/** Waits for all, also where one fails: nothing may still be writing when the leftovers are removed. */
+async function settleAll(works: readonly Promise<unknown>[]): Promise<void> {
+  for (const result of await Promise.allSettled(works)) if (result.status === 'rejected') throw result.reason;
 }
 
 function isFileTrouble(error: unknown): boolean {

@@ -322,15 +322,15 @@ function runCli(
 
 async function startWorkerProcess(env: NodeJS.ProcessEnv, logFile: string): Promise<WorkerProcess> {
   const fd = openSync(logFile, 'a');
-  const child = spawn(
-    process.execPath,
-    process.env['WORKER_MAIN'] ? [process.env['WORKER_MAIN']] : [compiled('src/cli/main.js'), 'worker'],
-    { env, stdio: ['ignore', fd, fd], cwd: path.dirname(logFile) },
-  );
+  const child = spawn(process.execPath, [compiled('src/cli/main.js'), 'worker'], {
+    env,
+    stdio: ['ignore', fd, fd],
+    cwd: path.dirname(logFile),
+  });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const log = (): string => readFileSync(logFile, 'utf8');
   const end = Date.now() + 20_000;
-  while (!log().includes('worker ready')) {
+  while (!/worker of/.test(log())) {
     if (child.exitCode !== null || Date.now() > end) throw new Error(`the worker did not come up:\n${log()}`);
     await sleep(20);
   }

@@ -89,7 +89,7 @@ export async function takeDecision(item: Item): Promise<AllowedDecision | null> 
     {
       ...item.ref,
       command: decision.command,
-      stage: request.stage,
+      stage: decision.input.stage ?? null,
       commit: request.commit,
       shownCommit: decision.input.commit ?? null,
       text: decision.input.text ?? null,
@@ -128,7 +128,7 @@ export async function watchControls(item: Item, onCancel: () => void): Promise<v
       {
         ...item.ref,
         command: control.command,
-        stage: state.stage,
+        stage: null,
         commit: null,
         shownCommit: null,
         text: control.reason === '' ? null : control.reason,

@@ -97,6 +97,12 @@ async function fetchSource(directory: string, source: string, branch: string, mo
         exit: 'config',
       });
     }
+    if (error.stderr.includes('dubious ownership')) {
+      throw new StagewrightError('repository_owner', 'the project’s repository belongs to another user', {
+        mend: 'let the user that runs Stagewright own it, or give it a clone of its own',
+        exit: 'config',
+      });
+    }
     throw error;
   });
 }
