@@ -10,6 +10,8 @@ export function findKnownKeys(schema: z.ZodType, path: readonly (string | number
     else if (current instanceof z.ZodArray) current = unwrap(current.element);
     else return [];
   }
+  if (current instanceof z.ZodRecord && current.keyType instanceof z.ZodEnum)
+    return current.keyType.options.map(String);
   return current instanceof z.ZodObject ? Object.keys(current.shape) : [];
 }
 

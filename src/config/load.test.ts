@@ -229,6 +229,21 @@ describe('errors of structure', () => {
       path: 'projects.ET',
       message: /expected a map of keys, got nothing/,
     },
+    {
+      name: 'an unknown agent',
+      text: 'defaults: { agent: clade }\n',
+      place: 'stagewright.yaml:1:20',
+      path: 'defaults.agent',
+      message: /expected one of claude, .*; got "clade"/,
+      mend: /did you mean claude/,
+    },
+    {
+      name: 'settings of an unknown agent',
+      text: 'agents:\n  claud: { binary: x }\n',
+      place: 'stagewright.yaml:2:3',
+      path: 'agents.claud',
+      message: /unknown key; did you mean "claude"/,
+    },
   ];
   it.each(cases)('$name', ({ text, place, path: where, message, mend }) => {
     const [problem, ...others] = problemsOf(text).filter((found) => found.path === where);

@@ -4,6 +4,7 @@
  * value passes here and is judged in build.ts.
  */
 import { z } from 'zod';
+import { AGENT_NAMES } from '../agents/index.ts';
 import { MAX_BUDGET_MS } from '../domain/budgets.ts';
 import { AGENT_STAGES } from '../domain/types.ts';
 import type { Role } from '../domain/types.ts';
@@ -92,7 +93,7 @@ export const limitsSchema = z.strictObject({
 export type LimitsInput = z.output<typeof limitsSchema>;
 
 export const roleSchema = z.strictObject({
-  agent: z.string().optional(),
+  agent: z.enum(AGENT_NAMES).optional(),
   model: z.string().optional(),
   effort: z.string().optional(),
   budget: fallible,
@@ -154,7 +155,7 @@ export const fileSchema = z.strictObject({
   sandbox: z.enum(['none']).optional(),
   allowUnverifiedOperator: z.boolean().optional(),
   limits: limitsSchema.optional(),
-  agents: z.record(z.string(), agentSchema).optional(),
+  agents: z.partialRecord(z.enum(AGENT_NAMES), agentSchema).optional(),
   defaults: roleSchema.optional(),
   roles: rolesSchema.optional(),
   budgetOverrides: fallible,

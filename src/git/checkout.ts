@@ -3,11 +3,12 @@
  * It appears whole or not at all.
  */
 import { randomUUID } from 'node:crypto';
-import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { writeAgentGit } from './agent-git.ts';
 import { removeDirectory } from './directory.ts';
 import { git } from './git.ts';
+import { copyIndex } from './layout.ts';
 import { checkObjectId } from './names.ts';
 import { ensureCommit } from './repository.ts';
 import type { Repository } from './repository.ts';
@@ -42,7 +43,7 @@ export async function checkoutCommit(request: {
     });
     if (request.withGit === true) {
       await writeAgentGit(repo, path.join(fresh, '.git'), { commit, branch: null });
-      await copyFile(index, path.join(fresh, '.git', 'index'));
+      await copyIndex(index, path.join(fresh, '.git', 'index'));
     }
     await rename(fresh, directory);
   } finally {

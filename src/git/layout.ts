@@ -4,7 +4,7 @@
  * process leaves no lock that stops the next one.
  */
 import { randomUUID } from 'node:crypto';
-import { copyFile, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { git } from './git.ts';
 import { checkName, checkObjectId } from './names.ts';
@@ -46,8 +46,18 @@ export async function borrowIndex(paths: ItemPaths, commit: string): Promise<Pri
   const kept = (await readdir(paths.gitDir)).filter((name) => /^index-[0-9a-f]+$/.test(name));
   const source = kept.find((name) => name === `index-${commit}`) ?? kept[0];
   if (source === undefined) return { file, commit: null };
-  await copyFile(path.join(paths.gitDir, source), file);
+  await copyIndex(path.join(paths.gitDir, source), file);
   return { file, commit: source.slice('index-'.length) };
+}
+
+/**
+ * Copies an index with its age. git compares stat data by the second and looks into files that are as young as their
+ * index: a copy that is younger would hide a change of the same size made right after.
+ */
+export async function copyIndex(from: string, to: string): Promise<void> {
+  const seconds = Math.floor((await stat(from)).mtimeMs / 1000);
+  await copyFile(from, to);
+  await utimes(to, seconds, seconds);
 }
 
 /** Keeps the index as the item's only one, standing at `commit`. */

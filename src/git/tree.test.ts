@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { countObjectFiles, maintainRepository } from './maintain.ts';
@@ -68,6 +69,19 @@ describe('prepareTree', () => {
     expect(await readFile(path.join(world.tree, 'src/a.txt'), 'utf8')).toBe('a\n');
     expect(existsSync(path.join(world.tree, 'src/deep'))).toBe(false);
     expect(existsSync(path.join(world.tree, 'node_modules/x/index.js'))).toBe(true);
+  });
+
+  it('sees a change of the same size made in the second in which the tree was prepared', async () => {
+    await world.prepare();
+    await world.write(world.tree, 'src/a.txt', 'b\n');
+    await sleep(1_100);
+    expect(await status()).toBe('M src/a.txt');
+    const saved = await world.save();
+    expect(saved.changed).toEqual(['src/a.txt']);
+    await world.write(world.tree, 'src/a.txt', 'c\n');
+    await sleep(1_100);
+    await world.prepare(saved.head);
+    expect(await readFile(path.join(world.tree, 'src/a.txt'), 'utf8')).toBe('b\n');
   });
 
   it('moves between commits in both directions', async () => {

@@ -4,12 +4,12 @@
  * installed packages are expensive.
  */
 import { randomUUID } from 'node:crypto';
-import { copyFile, lstat, mkdir, readdir, rename } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { writeAgentGit } from './agent-git.ts';
 import { isRealDirectory, removeDirectory } from './directory.ts';
 import { git, GitError } from './git.ts';
-import { borrowIndex, dropIndex, ensureItemGit, itemPaths, keepIndex, overTree } from './layout.ts';
+import { borrowIndex, copyIndex, dropIndex, ensureItemGit, itemPaths, keepIndex, overTree } from './layout.ts';
 import type { ItemPaths, PrivateIndex } from './layout.ts';
 import { maintainRepository } from './maintain.ts';
 import { checkBranch, checkObjectId } from './names.ts';
@@ -62,7 +62,7 @@ export async function prepareTree(options: PrepareTreeOptions): Promise<string> 
       writeAgentGit(repo, fresh, { commit, branch }),
       resetTree(paths, index, commit, directories, signal),
     ]);
-    await copyFile(index.file, path.join(fresh, 'index'));
+    await copyIndex(index.file, path.join(fresh, 'index'));
     await rename(fresh, path.join(paths.tree, '.git'));
     await keepIndex(paths, index, commit);
   } finally {

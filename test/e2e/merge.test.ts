@@ -132,6 +132,7 @@ describe('the merge queue', () => {
     expect(status.developerAttempts).toBe(1);
     expect(status.runs.filter((run) => run.role === 'developer')).toHaveLength(1);
     expect((await queueStatus()).counters.infraRetries).toBe(2);
+    await world.until(id, 'said on the board', (found) => found.outbox === 0);
     const blocked = (await world.comments(id)).filter((body) => body.includes('⚠️'));
     expect(blocked).toHaveLength(1);
   });

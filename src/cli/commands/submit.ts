@@ -93,15 +93,14 @@ async function submit(context: Context, title: string, options: SubmitOptions): 
   // Any free port: 8080 may be somebody else's, and this instance is only a guest.
   const own: Config = { ...config, http: { ...config.http, port: 0 } };
   output.progress('nothing is running: bringing it up here (Ctrl-C ends it; the item can go on later)');
-  await withStack(
-    { stack: stackOptions(context, own, { http: true, workers: true }), how: 'stopRuns', output },
-    async (stack, signal) => {
-      const { itemId } = await submitItem(stack.client, config.home, submission);
-      output.progress(`${itemId} is submitted${stack.uiUrl === null ? '' : `; Temporal Web UI: ${stack.uiUrl}`}`);
-      const status = await follow(context, stack.client, own, itemId, signal);
-      finish(context, own, itemId, status, signal.aborted);
-    },
-  );
+  // The picture of the item says what its alerts would.
+  const { alert: _alert, ...stack } = stackOptions(context, own, { http: true, workers: true });
+  await withStack({ stack, how: 'stopRuns', output }, async (running, signal) => {
+    const { itemId } = await submitItem(running.client, config.home, submission);
+    output.progress(`${itemId} is submitted${running.uiUrl === null ? '' : `; Temporal Web UI: ${running.uiUrl}`}`);
+    const status = await follow(context, running.client, own, itemId, signal);
+    finish(context, own, itemId, status, signal.aborted);
+  });
 }
 
 /** The worker reads its configuration again when it is older than a second. */
