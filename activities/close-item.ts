@@ -3,6 +3,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pullRequestTitle } from '../src/domain/names.ts';
 import { deleteBranch } from '../src/git/branch.ts';
+import { isAncestor } from '../src/git/read.ts';
 import { fetchRepository, remoteHead } from '../src/git/repository.ts';
 import { requireProject } from './deps.ts';
 import type { Deps } from './deps.ts';
@@ -33,7 +34,10 @@ export async function closeItem(deps: Deps, input: CloseInput): Promise<void> {
   }
   await fetchRepository(repo);
   const head = await remoteHead(repo, input.branch);
-  if (head !== null) await deleteBranch(repo, { branch: input.branch, itemId: input.itemId, expected: head });
+  const main = await remoteHead(repo, project.branch);
+  // Somebody's later push is nobody's to delete: only what is on main goes.
+  if (head === null || main === null || !(await isAncestor(repo, head, main))) return;
+  await deleteBranch(repo, { branch: input.branch, itemId: input.itemId, expected: head });
 }
 
 /** Written before the execution completes: after retention only this file exists. */

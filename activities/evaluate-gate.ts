@@ -7,7 +7,8 @@ import type { ProjectConfig } from '../src/config-types.ts';
 import { artifactsDirectory } from '../src/domain/names.ts';
 import type { GateResult } from '../src/domain/types.ts';
 import { evaluateArtifactGate } from '../src/gates/artifact-gate.ts';
-import { blobsAt, readFileAt } from '../src/git/read.ts';
+import { checkMarkersAt } from '../src/gates/markers-gate.ts';
+import { blobsAt, isAncestor, readFileAt } from '../src/git/read.ts';
 import { fetchRepository, remoteHead } from '../src/git/repository.ts';
 import type { Repository } from '../src/git/repository.ts';
 import { requireProject, runDirectory } from './deps.ts';
@@ -18,25 +19,11 @@ import type { GateAnswer, GateInput } from './types.ts';
 const TEXT_LIMIT = 8_000;
 
 export async function evaluateGate(deps: Deps, input: GateInput): Promise<GateAnswer> {
-  const config = deps.config();
   const project = requireProject(deps, input.project);
   const { repo } = await deps.openProject(project);
   const commit = input.commit ?? (await currentHead(repo, input.branch));
   const directory = artifactsDirectory(project.artifacts.directory, input.itemId);
-  const gate: GateResult =
-    input.stage === 'development'
-      ? { gate: 'run', status: 'passed', meaning: 'ok', commit, reason: 'the developer finished' }
-      : await evaluateArtifactGate({
-          stage: input.stage,
-          repo,
-          commit,
-          itemId: input.itemId,
-          names: project.artifacts,
-          changed: input.artifacts,
-          ...(input.detached && input.runId !== null
-            ? { directory: path.join(runDirectory(config.home, input.itemId, input.runId), 'artifacts') }
-            : {}),
-        });
+  const gate = await askGate(deps, project, repo, commit, input);
   const no = gate.status === 'failed';
   const questions = path.posix.join(directory, project.artifacts.questions);
   const conflict = path.posix.join(directory, project.artifacts.conflict);
@@ -47,6 +34,49 @@ export async function evaluateGate(deps: Deps, input: GateInput): Promise<GateAn
     conflict: no && input.stage === 'architecture' ? await readFresh(repo, commit, conflict, input.fresh) : null,
     blobs: await approvedBlobs(repo, project, commit, directory, input),
   };
+}
+
+async function askGate(
+  deps: Deps,
+  project: ProjectConfig,
+  repo: Repository,
+  commit: string,
+  input: GateInput,
+): Promise<GateResult> {
+  if (input.stage === 'deploy') {
+    const lost = await lostOnMain(repo, project, commit, input.itemId);
+    if (lost !== null) return { gate: 'landed', status: 'failed', meaning: 'refused', commit, reason: lost };
+  }
+  const { home } = deps.config();
+  return await evaluateArtifactGate({
+    stage: input.stage,
+    repo,
+    commit,
+    itemId: input.itemId,
+    names: project.artifacts,
+    changed: input.artifacts,
+    ...(input.runId === null
+      ? {}
+      : { directory: path.join(runDirectory(home, input.itemId, input.runId), 'artifacts') }),
+  });
+}
+
+/** Main contains what landed, and every regression marker holds on it; else what is lost. */
+async function lostOnMain(
+  repo: Repository,
+  project: ProjectConfig,
+  landed: string,
+  itemId: string,
+): Promise<string | null> {
+  await fetchRepository(repo);
+  const main = await remoteHead(repo, project.branch);
+  if (main === null || !(await isAncestor(repo, landed, main))) {
+    return `${project.branch} does not contain ${landed.slice(0, 10)} any more`;
+  }
+  if (project.markersFile === null) return null;
+  const { markersFile } = project;
+  const problems = await checkMarkersAt({ repo, mainCommit: main, candidate: main, itemId, markersFile });
+  return problems.length === 0 ? null : problems.map((problem) => problem.reason).join('; ');
 }
 
 async function currentHead(repo: Repository, branch: string | null): Promise<string> {

@@ -3,10 +3,11 @@
  * attached to (never started twice) after a worker's death. Its own exit code passes through.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import { RUN_FORMAT } from '../src/agents/record.ts';
 import type { LaunchRecord } from '../src/agents/record.ts';
 import { runCommand } from '../src/agents/run/command.ts';
@@ -17,7 +18,7 @@ import { stopRun } from '../src/agents/run/stop.ts';
 import { confine } from '../src/confine/index.ts';
 import type { ProjectConfig } from '../src/config-types.ts';
 import type { CommandResult } from '../src/domain/types.ts';
-import { checkoutCommit } from '../src/git/checkout.ts';
+import { checkoutCommit, removeDirectory } from '../src/git/checkout.ts';
 import { requireProject, runDirectory } from './deps.ts';
 import type { Deps } from './deps.ts';
 import { whileBeating } from './heartbeat.ts';
@@ -25,6 +26,8 @@ import type { CommandInput } from './types.ts';
 
 const RESERVE_MS = 120_000;
 const SLOT_POLL_MS = 50;
+/** Well below the margin of the activity's ceiling, which must not run out while nothing runs. */
+const SLOT_PATIENCE_MS = 60_000;
 
 export async function runGateCommand(deps: Deps, input: CommandInput): Promise<CommandResult> {
   const config = deps.config();
@@ -58,7 +61,7 @@ export async function runGateCommand(deps: Deps, input: CommandInput): Promise<C
       return await superviseCommand(deps, input, project, argv, checkout, signal);
     },
   );
-  await rm(checkout, { recursive: true, force: true });
+  await removeDirectory(checkout);
   return result;
 }
 
@@ -74,8 +77,10 @@ async function superviseCommand(
   const config = deps.config();
   const runDir = runDirectory(config.home, input.itemId, input.runId);
   const slot = { runId: input.runId, runDir, reserveMs: RESERVE_MS };
+  const patienceMs = performance.now() + SLOT_PATIENCE_MS;
   while (!(await reserveSlot(config.home, 'gate', config.limits.gateSlots, slot))) {
     if (signal.aborted) throw signal.reason;
+    if (performance.now() > patienceMs) throw slotBusy();
     await sleep(SLOT_POLL_MS);
   }
   if (readRunState(runDir).state === 'absent') {
@@ -93,6 +98,15 @@ async function superviseCommand(
     }
     throw error;
   }
+}
+
+/** Waiting is queueing, without limit or count: the next attempt begins with a ceiling of its own. */
+function slotBusy(): ApplicationFailure {
+  return ApplicationFailure.create({
+    message: 'another worker of this host has the gate slot',
+    type: 'GateSlotBusy',
+    category: ApplicationFailureCategory.BENIGN,
+  });
 }
 
 /** argv of a named command; the re-test of the merge gate is the test command unless the project says otherwise. */

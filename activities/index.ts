@@ -49,6 +49,7 @@ export function createActivities(deps: Deps): Activities {
       runAgent: (input) => runAgent(deps, input),
       saveWork: (input) => saveWork(deps, input),
       stopRun: (input) => stopRun(deps, input),
+      evaluateGate: (input) => evaluateGate(deps, input),
     },
     gates: { runGateCommand: (input) => runGateCommand(deps, input) },
   };

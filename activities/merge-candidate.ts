@@ -8,10 +8,10 @@ import { runCeilingMs } from '../src/domain/budgets.ts';
 import type { ProjectConfig } from '../src/config-types.ts';
 import type { Forge } from '../src/forges/port.ts';
 import { checkMarkersAt } from '../src/gates/markers-gate.ts';
-import { keepCandidate, makeCandidate, pushCandidate } from '../src/git/candidate.ts';
+import { keepCandidate, keptCandidate, makeCandidate, pushCandidate } from '../src/git/candidate.ts';
 import { isAncestor, sameOutside } from '../src/git/read.ts';
 import { artifactsDirectory } from '../src/domain/names.ts';
-import { cachedRef, fetchRepository, remoteHead } from '../src/git/repository.ts';
+import { fetchRepository, remoteHead } from '../src/git/repository.ts';
 import type { Repository } from '../src/git/repository.ts';
 import { commandOf } from './gate-command.ts';
 import { requireProject } from './deps.ts';
@@ -33,7 +33,7 @@ export async function prepareCandidate(deps: Deps, input: CandidateInput): Promi
     return { result: 'empty', reason: `branch ${request.branch} is not on the forge any more` };
   }
   // A round that pushed its candidate and then met a moved base has left that candidate on the branch.
-  if (head !== request.head && head !== (await cachedRef(repo, `refs/stagewright/${request.itemId}/candidate`))) {
+  if (head !== request.head && head !== (await keptCandidate(repo, request.itemId))) {
     return { result: 'moved', reason: `${request.branch} was pushed to since its review (now ${head.slice(0, 10)})` };
   }
   const made = await makeCandidate({

@@ -3,6 +3,8 @@ import { artifactsDirectory, branchName } from '../src/domain/names.ts';
 import { createBranch } from '../src/git/branch.ts';
 import { fetchRepository, remoteHead } from '../src/git/repository.ts';
 import { hasLfsOrSubmodules } from '../src/git/read.ts';
+import type { ProjectConfig } from '../src/config-types.ts';
+import { StagewrightError } from '../src/errors.ts';
 import type { Deps } from './deps.ts';
 import type { ItemRef, OpenResult } from './types.ts';
 
@@ -16,7 +18,9 @@ export async function openItem(deps: Deps, input: ItemRef & { title: string }): 
       mend: `add it to stagewright.yaml, then: stagewright retry ${input.itemId}`,
     };
   }
-  const { forge, repo } = await deps.openProject(project);
+  const opened = await openProject(deps, project);
+  if ('result' in opened) return opened;
+  const { forge, repo } = opened;
   await forge.syncFromSource?.();
   await fetchRepository(repo);
   const base = await remoteHead(repo, project.branch);
@@ -54,4 +58,17 @@ export async function openItem(deps: Deps, input: ItemRef & { title: string }): 
     skipStages: project.skipStages,
     artifactsDirectory: artifactsDirectory(project.artifacts.directory, input.itemId),
   };
+}
+
+/** A repository that is not there any more is for a person to mend; everything else is tried again. */
+async function openProject(
+  deps: Deps,
+  project: ProjectConfig,
+): Promise<Extract<OpenResult, { result: 'refused' }> | Awaited<ReturnType<Deps['openProject']>>> {
+  try {
+    return await deps.openProject(project);
+  } catch (error) {
+    if (!(error instanceof StagewrightError)) throw error;
+    return { result: 'refused', reason: error.message, mend: error.mend ?? `check projects.${project.key}.repository` };
+  }
 }

@@ -27,6 +27,8 @@ import { prepareTree } from '../src/git/tree.ts';
 import { requireProject, runDirectory } from './deps.ts';
 import type { Deps } from './deps.ts';
 import { whileBeating } from './heartbeat.ts';
+import { saveLeftovers } from './leftovers.ts';
+import { noteUnsaved } from './unsaved-note.ts';
 import type { RunInput } from './types.ts';
 
 /** Readable output kept for people, and unstructured output kept for classification. */
@@ -74,6 +76,7 @@ async function launch(deps: Deps, input: RunInput, runDir: string, signal: Abort
   const project = requireProject(deps, input.project);
   const { repo } = await deps.openProject(project);
   await mkdir(runDir, { recursive: true, mode: 0o700 });
+  await saveLeftovers(deps, input);
   // A resumed session finds its tree at the work that was saved of it, in the same place.
   await prepareTree({
     repo,
@@ -84,6 +87,7 @@ async function launch(deps: Deps, input: RunInput, runDir: string, signal: Abort
     detached: input.detached,
     signal,
   });
+  await noteUnsaved(config.home, input);
   const directory = artifactsDirectory(project.artifacts.directory, input.itemId);
   const ticket = await deps.tracker.getItem(input.itemId);
   const prompt = renderPrompt({
@@ -215,6 +219,7 @@ async function reportEnd(
   const { result } = witness;
   const base = {
     usage: result?.usage ?? null,
+    cumulativeUsage: result?.cumulativeUsage ?? false,
     model: result?.model ?? witness.model,
     effort: input.effort,
     sessionId: result?.sessionId ?? witness.sessionId,

@@ -6,6 +6,7 @@ import { saveWork as saveTree } from '../src/git/save-work.ts';
 import { requireProject, runDirectory } from './deps.ts';
 import type { Deps } from './deps.ts';
 import { whileBeating } from './heartbeat.ts';
+import { forgetUnsaved } from './unsaved-note.ts';
 import type { SaveInput, SaveOutcome } from './types.ts';
 
 export async function saveWork(deps: Deps, input: SaveInput): Promise<SaveOutcome> {
@@ -33,6 +34,7 @@ export async function saveWork(deps: Deps, input: SaveInput): Promise<SaveOutcom
         patchPath: path.join(runDir, 'outside.patch'),
         signal,
       });
+      await forgetUnsaved(config.home, input.itemId, input.runId);
       switch (saved.result) {
         case 'superseded':
           return { result: 'superseded' };

@@ -14,7 +14,6 @@ import type {
   RunOutcome,
   RunResult,
   Stage,
-  Usage,
 } from '../src/domain/types.ts';
 
 /** An item of a project: what every activity needs to find its way. */
@@ -149,8 +148,7 @@ export interface StopResult {
 }
 
 export interface GateInput extends ItemRef {
-  stage: AgentStage;
-  /** Null: a stage after the landing, which looks at the run's own directory. */
+  stage: Exclude<AgentStage, 'development'>;
   branch: string | null;
   /** The commit to look at; null asks at the branch's current head. */
   commit: string | null;
@@ -158,9 +156,8 @@ export interface GateInput extends ItemRef {
   artifacts: string[];
   /** Artifacts written by the run that just ended: only these make a questions or conflict file count. */
   fresh: string[];
-  detached: boolean;
+  /** The run whose own directory holds the report: deploy alone, whose work is not committed. */
   runId: string | null;
-  landedHead: string | null;
 }
 /** The artifact gate's answer, with the text of a fresh questions or conflict file where the gate said no. */
 export interface GateAnswer {
@@ -266,6 +263,8 @@ export interface HostActivities {
   runAgent(input: RunInput): Promise<RunResult>;
   saveWork(input: SaveInput): Promise<SaveOutcome>;
   stopRun(input: StopInput): Promise<StopResult>;
+  /** For deploy, whose report is in the run's directory. */
+  evaluateGate(input: GateInput): Promise<GateAnswer>;
 }
 
 /** On `gates`: tests, re-tests, coverage. */

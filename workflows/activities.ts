@@ -53,8 +53,8 @@ export function runActivities(
 export function hostActivities(
   hostId: string,
   hostWaitMs: number,
-): ReturnType<typeof proxyActivities<Pick<HostActivities, 'saveWork' | 'stopRun'>>> {
-  return proxyActivities<Pick<HostActivities, 'saveWork' | 'stopRun'>>({
+): ReturnType<typeof proxyActivities<Omit<HostActivities, 'runAgent'>>> {
+  return proxyActivities<Omit<HostActivities, 'runAgent'>>({
     taskQueue: hostQueue(hostId),
     startToCloseTimeout: '10 minutes',
     scheduleToStartTimeout: hostWaitMs,

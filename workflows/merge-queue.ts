@@ -139,7 +139,8 @@ async function attemptMerge(
   const patience = { maximum: made.infraRetries, baseMs: made.infraRetryBaseMs };
   if (made.retest) {
     if (current !== null) current.step = 're-test';
-    const test = await retest(request, made, testing, label);
+    let test: Verdict = { kind: 'again' };
+    while (test.kind === 'again') test = await retest(request, made, testing, label);
     if (current?.withdrawn === true)
       return { kind: 'answer', answer: { key, result: 'withdrawn', reason: 'withdrawn' } };
     if (test.kind === 'trouble') return { kind: 'trouble', reason: test.reason, ...patience };
@@ -209,6 +210,8 @@ function refuseCandidate(
 type Verdict =
   | { kind: 'green' }
   | { kind: 'red'; reason: string; tail: string; logPath: string }
+  /** Stopped with the orchestrator: counts as nothing. */
+  | { kind: 'again' }
   | { kind: 'trouble'; reason: string };
 
 /** Only a completed command's non-zero exit is red; a limit, a signal, a missing command say nothing about the code. */
@@ -231,6 +234,7 @@ async function retest(
         },
       ]),
     );
+    if (result.status === 'stopped') return { kind: 'again' };
     if (result.status !== 'completed') return { kind: 'trouble', reason: result.reason };
     if (result.exit === 0) return { kind: 'green' };
     return {

@@ -31,6 +31,8 @@ export interface Context extends CliIo {
   readonly interactive: boolean;
   /** How this command is called, for hints. */
   readonly program: string;
+  /** What the process ends with where nothing is thrown. */
+  exitCode: number;
   /** Reads the configuration; `check: false` for commands that only ask (no look at repositories). */
   loadConfig(options?: { check?: boolean }): Config;
   /** The running instance's client, opened once and closed at the end of the command. */
@@ -52,6 +54,7 @@ export function createContext(io: CliIo, program: Command): Context {
     get interactive() {
       return io.stdin.isTTY === true && io.stdout.isTTY === true && options().json !== true;
     },
+    exitCode: 0,
     program: programName(process.argv[1] ?? '', io.cwd),
     loadConfig: ({ check = true } = {}) => {
       const file = options().config;

@@ -119,12 +119,12 @@ async function playDemo(context: Context, playing: Playing): Promise<void> {
 
   if (signal.aborted && status?.state !== 'done') {
     output.progress('ended before its end; nothing is left running');
-    process.exitCode = EXIT_INTERRUPTED;
+    context.exitCode = EXIT_INTERRUPTED;
     return;
   }
   const landed = status?.merged == null ? null : await verifyMerged(home, project, status.merged.head);
   const ok = status?.state === 'done' && landed !== null;
-  if (!ok) process.exitCode = 1;
+  if (!ok) context.exitCode = 1;
   const uiUrl =
     stack.uiUrl === null ? null : `${stack.uiUrl}/namespaces/${stack.namespace}/workflows/${itemId}/${firstRunId}`;
   output.result({ itemId, ok, uiUrl, home, mergedOnMain: landed !== null, status }, () =>

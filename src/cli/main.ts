@@ -1,8 +1,6 @@
 #!/usr/bin/env node
-/** Entry of the `stagewright` command: runs it, shows what went wrong once, and ends with a documented exit code. */
-import { EXIT_INTERRUPTED, reportFailure } from './failures.ts';
-import { Interrupted } from './foreground.ts';
-import { buildProgram } from './program.ts';
+/** Entry of the `stagewright` command; ends with a documented exit code. */
+import { runCli } from './run.ts';
 
 /** Something may still hold the event loop after everything was closed; nobody should have to wait for it. */
 const LINGER_MS = 2_000;
@@ -15,25 +13,6 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-const { program, context } = buildProgram({
-  env: process.env,
-  cwd: process.cwd(),
-  stdin: process.stdin,
-  stdout: process.stdout,
-  stderr: process.stderr,
-});
-
-try {
-  // No command at all is a question, not an error.
-  if (process.argv.length <= 2) program.outputHelp();
-  else await program.parseAsync(process.argv);
-} catch (error) {
-  const json = process.argv.includes('--json');
-  process.exitCode =
-    error instanceof Interrupted
-      ? EXIT_INTERRUPTED
-      : reportFailure(error, { json, stdout: process.stdout, stderr: process.stderr });
-} finally {
-  await context.close();
-}
+const { env, stdin, stdout, stderr } = process;
+process.exitCode = await runCli({ env, cwd: process.cwd(), stdin, stdout, stderr }, process.argv.slice(2));
 setTimeout(() => process.exit(), LINGER_MS).unref();

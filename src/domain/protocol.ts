@@ -126,6 +126,7 @@ export interface RunView {
   usage: Usage | null;
   exit: number | null;
   runDir: string | null;
+  sessionId?: string | null;
   reason?: string;
 }
 

@@ -86,6 +86,8 @@ export interface RunResult {
   signal: string | null;
   failure?: Failure;
   usage: Usage | null;
+  /** `usage` counts the whole session, a resumed one's earlier runs included. */
+  cumulativeUsage: boolean;
   /** As the CLI named it in its own events; refines the stamp made at launch. */
   model: string | null;
   effort: string | null;

@@ -82,14 +82,12 @@ async function requestIsStale(item: Item): Promise<boolean> {
   const answer = await main.evaluateGate.executeWithOptions({ summary: 'is the request still true' }, [
     {
       ...item.ref,
-      stage: agentStage(state),
+      stage: 'analysis',
       branch: state.branch,
       commit: null,
       artifacts: state.artifacts,
       fresh: [],
-      detached: false,
       runId: null,
-      landedHead: null,
     },
   ]);
   const same =

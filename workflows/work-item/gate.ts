@@ -1,14 +1,15 @@
 /** The gate of a stage, and what the table says to its answer. */
 import { uuid4 } from '@temporalio/workflow';
+import { infraWaitMs } from '../../src/domain/backoff.ts';
 import { decideMove, resolveReturn } from '../../src/domain/stages.ts';
 import type { Answer } from '../../src/domain/stages.ts';
-import type { AgentStage, GateResult } from '../../src/domain/types.ts';
-import type { GateAnswer, ReturnReason, StagePlan } from '../../activities/types.ts';
-import { gateActivities, main } from '../activities.ts';
+import type { AgentStage, CommandResult, GateResult } from '../../src/domain/types.ts';
+import type { GateAnswer, GateInput, ReturnReason, StagePlan } from '../../activities/types.ts';
+import { gateActivities, hostActivities, main } from '../activities.ts';
 import { askQuestions } from './answer.ts';
 import { askApproval } from './approval.ts';
 import { park, returnToDevelopment, tryAgain } from './attention.ts';
-import { backOff, comment, requirePlan, setWaiting } from './item.ts';
+import { backOff, comment, finishBackOff, requirePlan, setWaiting } from './item.ts';
 import type { Item } from './item.ts';
 import { advance, enterStage } from './transitions.ts';
 import { agentStage } from './state.ts';
@@ -18,26 +19,44 @@ export async function gatePhase(item: Item): Promise<void> {
   const { state } = item;
   const plan = requirePlan(item);
   const stage = agentStage(state);
-  const answer = await main.evaluateGate.executeWithOptions({ summary: `gate · ${stage}` }, [
-    {
-      ...item.ref,
-      stage,
-      branch: stage === 'deploy' ? null : state.branch,
-      commit: stage === 'deploy' ? (state.merged?.head ?? null) : state.head,
-      artifacts: state.artifacts,
-      fresh: state.freshArtifacts,
-      detached: stage === 'deploy',
-      runId: state.lastRunId,
-      landedHead: state.merged?.head ?? null,
-    },
-  ]);
-  if (stage !== 'deploy') state.head = answer.gate.commit;
+  await finishBackOff(item);
+  const answer = await askGate(item, plan, stage);
   const gate =
     plan.gateCommand !== null && answer.gate.status === 'passed'
       ? await runTests(item, plan, answer.gate)
       : answer.gate;
   state.lastGate = gate;
-  await carryOut(item, plan, meaningOf(gate, answer), gate, answer);
+  carryOut(item, plan, meaningOf(gate, answer), gate, answer);
+}
+
+async function askGate(item: Item, plan: StagePlan, stage: AgentStage): Promise<GateAnswer> {
+  const { state } = item;
+  const landed = state.merged?.head ?? null;
+  const commit = (stage === 'deploy' ? landed : state.head) ?? '';
+  if (stage === 'development') {
+    const gate: GateResult = {
+      gate: 'run',
+      status: 'passed',
+      meaning: 'ok',
+      commit,
+      reason: 'the developer has finished',
+    };
+    return { gate, head: commit, questions: null, conflict: null, blobs: {} };
+  }
+  const input: GateInput = {
+    ...item.ref,
+    stage,
+    branch: state.branch,
+    commit,
+    artifacts: state.artifacts,
+    fresh: state.freshArtifacts,
+    runId: stage === 'deploy' ? state.lastRunId : null,
+  };
+  const summary = `gate · ${stage}`;
+  // The deploy run's report lives in its run directory, so its gate is asked where the run was.
+  const host = stage === 'deploy' ? state.lastHostId : null;
+  if (host === null) return await main.evaluateGate.executeWithOptions({ summary }, [input]);
+  return await hostActivities(host, plan.hostWaitMs).evaluateGate.executeWithOptions({ summary }, [input]);
 }
 
 function meaningOf(gate: GateResult, answer: GateAnswer): Answer {
@@ -50,10 +69,7 @@ function meaningOf(gate: GateResult, answer: GateAnswer): Answer {
 async function runTests(item: Item, plan: StagePlan, artifacts: GateResult): Promise<GateResult> {
   const { state } = item;
   setWaiting(item, { kind: 'gate', reason: `tests at ${artifacts.commit.slice(0, 10)}` });
-  const result = await gateActivities(plan.gateCeilingMs, 3).runGateCommand.executeWithOptions(
-    { summary: `tests · ${artifacts.commit.slice(0, 10)}` },
-    [{ ...item.ref, runId: uuid4(), command: 'test', commit: artifacts.commit, timeoutMs: plan.gateTimeoutMs }],
-  );
+  const result = await runCommand(item, plan, artifacts.commit);
   setWaiting(item, null);
   const base = {
     gate: 'tests',
@@ -72,13 +88,18 @@ async function runTests(item: Item, plan: StagePlan, artifacts: GateResult): Pro
   return { ...base, status: 'passed', meaning: 'ok', reason: 'the tests are green' };
 }
 
-async function carryOut(
-  item: Item,
-  plan: StagePlan,
-  answer: Answer,
-  gate: GateResult,
-  details: GateAnswer,
-): Promise<void> {
+/** A command that was stopped with the orchestrator says nothing and counts as nothing: it is run again. */
+async function runCommand(item: Item, plan: StagePlan, commit: string): Promise<CommandResult> {
+  const gates = gateActivities(plan.gateCeilingMs, 3);
+  for (;;) {
+    const result = await gates.runGateCommand.executeWithOptions({ summary: `tests · ${commit.slice(0, 10)}` }, [
+      { ...item.ref, runId: uuid4(), command: 'test', commit, timeoutMs: plan.gateTimeoutMs },
+    ]);
+    if (result.status !== 'stopped') return result;
+  }
+}
+
+function carryOut(item: Item, plan: StagePlan, answer: Answer, gate: GateResult, details: GateAnswer): void {
   const { state } = item;
   const stage = agentStage(state);
   const move = decideMove(stage, answer);
@@ -113,7 +134,7 @@ async function carryOut(
       tryAgain(item, plan, gate.reason, gate.logPath ?? '');
       return;
     case 'wait':
-      await waitForGate(item, plan, gate);
+      waitForGate(item, plan, gate);
       return;
     case 'attention':
       park(item, 'gate', gate.reason, gate.logPath === undefined ? {} : { logPath: gate.logPath });
@@ -135,7 +156,7 @@ function sendBack(item: Item, to: AgentStage, answer: Answer, gate: GateResult, 
 }
 
 /** Infrastructure trouble of a gate says nothing about the code: asked again in place, bounded, nobody is sent back. */
-async function waitForGate(item: Item, plan: StagePlan, gate: GateResult): Promise<void> {
+function waitForGate(item: Item, plan: StagePlan, gate: GateResult): void {
   const { state } = item;
   state.gateWaits += 1;
   if (state.gateWaits > plan.infraRetries) {
@@ -147,11 +168,10 @@ async function waitForGate(item: Item, plan: StagePlan, gate: GateResult): Promi
     );
     return;
   }
-  await backOff(
-    item,
-    plan.infraRetryBaseMs * 2 ** (state.gateWaits - 1),
-    'backoff',
-    gate.reason,
-    `gateWait:${state.runCount}:${state.gateWaits}`,
-  );
+  backOff(item, {
+    ms: infraWaitMs(state.gateWaits, plan.infraRetryBaseMs),
+    kind: 'backoff',
+    reason: gate.reason,
+    step: `gateWait:${state.runCount}:${state.gateWaits}`,
+  });
 }

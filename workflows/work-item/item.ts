@@ -3,7 +3,6 @@
  * are what every phase uses: effects with their keys, what the UI shows, waiting while paused, continuing as new.
  */
 import {
-  CancellationScope,
   allHandlersFinished,
   condition,
   continueAsNew,
@@ -11,6 +10,7 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { CancellationScope } from '@temporalio/workflow';
 import { SearchAttributeType, defineSearchAttributeKey } from '@temporalio/common';
 import { renderChecklist } from '../../src/domain/checklist.ts';
 import { isAgentStage } from '../../src/domain/stages.ts';
@@ -131,22 +131,27 @@ export async function waitFor(
   }
 }
 
-/** A durable wait that says until when, on the board, in the status and in the timer's summary. */
-export async function backOff(
+/** Records a durable wait; `finishBackOff` then waits it out, also in the next execution. */
+export function backOff(
   item: Item,
-  waitMs: number,
-  kind: 'backoff' | 'limit',
-  reason: string,
-  step: string,
-): Promise<void> {
-  const untilMs = Date.now() + waitMs;
-  comment(item, step, 'waitingUntil', { kind, reason, untilMs });
-  setWaiting(item, { kind, reason, untilMs });
-  const { state } = item;
-  await waitFor(item, () => state.cancelled !== null, {
-    ms: waitMs,
-    summary: `${kind === 'limit' ? 'usage limit' : 'backoff'} until ${new Date(untilMs).toISOString()}`,
+  wait: { ms: number; kind: 'backoff' | 'limit'; reason: string; step: string },
+): void {
+  const { kind, reason } = wait;
+  const untilMs = Date.now() + wait.ms;
+  item.state.backOff = { kind, reason, untilMs };
+  comment(item, wait.step, 'waitingUntil', { kind, reason, untilMs });
+}
+
+/** Waits until what was recorded is over; says until when in the status and in the timer's summary. */
+export async function finishBackOff(item: Item): Promise<void> {
+  const { backOff: wait } = item.state;
+  if (wait === null) return;
+  setWaiting(item, wait);
+  await waitFor(item, () => false, {
+    ms: wait.untilMs - Date.now(),
+    summary: `${wait.kind === 'limit' ? 'usage limit' : 'backoff'} until ${new Date(wait.untilMs).toISOString()}`,
   });
+  item.state.backOff = null;
   setWaiting(item, null);
 }
 

@@ -8,7 +8,7 @@ import type { Failure } from '../../src/domain/types.ts';
 import type { StagePlan } from '../../activities/types.ts';
 import { main } from '../activities.ts';
 import { park, tryAgain } from './attention.ts';
-import { alertPeople, backOff, comment, requirePlan, whilePaused } from './item.ts';
+import { alertPeople, backOff, comment, finishBackOff, requirePlan, whilePaused } from './item.ts';
 import type { Item } from './item.ts';
 import { drawRun, superviseRun, viewOf } from './run.ts';
 import { enterStage } from './transitions.ts';
@@ -52,6 +52,7 @@ export async function runPhase(item: Item): Promise<void> {
   const { state } = item;
   const plan = requirePlan(item);
   if (state.run === null) {
+    await finishBackOff(item);
     await whilePaused(item);
     if (state.cancelled !== null) return;
     state.run = drawRun(item, plan, { takeover: state.relaunches > 0 && state.session === null });
@@ -100,11 +101,11 @@ export async function runPhase(item: Item): Promise<void> {
     code: result.outcome,
     reason: `the run ended: ${result.outcome}`,
   };
-  await handleFailure(item, plan, failure, result.runDir);
+  handleFailure(item, plan, failure, result.runDir);
 }
 
 /** Separate budgets per class of failure; none of them touches the developer attempts. */
-async function handleFailure(item: Item, plan: StagePlan, failure: Failure, logPath: string): Promise<void> {
+function handleFailure(item: Item, plan: StagePlan, failure: Failure, logPath: string): void {
   const { state } = item;
   state.lastReason = failure.reason;
   state.session = null;
@@ -113,7 +114,7 @@ async function handleFailure(item: Item, plan: StagePlan, failure: Failure, logP
   switch (failure.class) {
     case 'limit': {
       const waitMs = Math.max((failure.resetAtMs ?? Date.now()) - Date.now(), 1_000);
-      await backOff(item, waitMs, 'limit', failure.reason, failed);
+      backOff(item, { ms: waitMs, kind: 'limit', reason: failure.reason, step: failed });
       return;
     }
     case 'auth':
@@ -131,7 +132,7 @@ async function handleFailure(item: Item, plan: StagePlan, failure: Failure, logP
         capMs: plan.backoffCapMs,
         ...(failure.retryAfterMs === undefined ? {} : { retryAfterMs: failure.retryAfterMs }),
       });
-      await backOff(item, waitMs, 'backoff', failure.reason, failed);
+      backOff(item, { ms: waitMs, kind: 'backoff', reason: failure.reason, step: failed });
       return;
     }
     case 'config':

@@ -16,12 +16,12 @@ import {
 import { SIGNAL_OUTCOME, launchGateId } from '../../src/domain/protocol.ts';
 import type { OutcomeReport, RunView } from '../../src/domain/protocol.ts';
 import { ROLE_OF } from '../../src/domain/types.ts';
-import type { RunResult } from '../../src/domain/types.ts';
+import type { RunResult, Usage } from '../../src/domain/types.ts';
 import type { SaveOutcome, StagePlan } from '../../activities/types.ts';
 import { agentQueueActivities, hostActivities, main, runActivities } from '../activities.ts';
 import { continueItemAsNew, setWaiting, shouldContinueAsNew, showDetails } from './item.ts';
 import type { Item } from './item.ts';
-import { agentStage } from './state.ts';
+import { agentStage, totalUsage } from './state.ts';
 import type { RunInFlight } from './state.ts';
 
 export type RunEnd =
@@ -43,7 +43,8 @@ export function drawRun(item: Item, plan: StagePlan, options: { takeover: boolea
     number: state.runCount,
     step: 'claim',
     hostId: null,
-    budgetMs: used === 0 ? plan.budgetMs : Math.max(plan.budgetMs - used, plan.relaunchFloorMs),
+    budgetMs:
+      used === 0 ? plan.budgetMs : Math.max(plan.budgetMs - used, Math.min(plan.relaunchFloorMs, plan.budgetMs)),
     resumeSessionId: state.session?.id ?? null,
     takeover: options.takeover,
     startedAtMs: null,
@@ -148,6 +149,7 @@ async function attendRun(item: Item, run: RunInFlight, plan: StagePlan): Promise
     }
     run.step = 'save';
     item.state.lastRunId = run.runId;
+    item.state.lastHostId = hostId;
     const save = await saveRun(item, run, plan, result.outcome !== 'succeeded');
     if (save.result === 'superseded') return { kind: 'lost', reason: 'a later run had taken the branch over' };
     return { kind: 'ended', result, save };
@@ -231,13 +233,32 @@ function recordResult(item: Item, run: RunInFlight, result: RunResult): void {
     exit: result.exit,
     startedAtMs: result.startedAtMs,
     endedAtMs: result.endedAtMs,
-    usage: result.usage,
+    usage: ownUsage(item, run.runId, result),
+    sessionId: result.sessionId,
     // Usage may refine the stamp made at launch, never blank it.
     model: result.model ?? view?.model ?? null,
     effort: result.effort ?? view?.effort ?? null,
     runDir: result.runDir,
     ...(result.failure === undefined ? {} : { reason: result.failure.reason }),
   });
+}
+
+/**
+ * What this run cost alone. A CLI that counts the whole session over a resume would be booked twice: what earlier runs of
+ * the session have booked is taken off.
+ */
+function ownUsage(item: Item, runId: string, result: RunResult): Usage | null {
+  const { usage, sessionId } = result;
+  if (usage === null || !result.cumulativeUsage || sessionId === null) return usage;
+  const booked = totalUsage(item.state.runs.filter((view) => view.runId !== runId && view.sessionId === sessionId));
+  return {
+    inputTokens: Math.max(0, usage.inputTokens - booked.inputTokens),
+    outputTokens: Math.max(0, usage.outputTokens - booked.outputTokens),
+    cachedTokens: Math.max(0, usage.cachedTokens - booked.cachedTokens),
+    costUsd: Math.max(0, usage.costUsd - booked.costUsd),
+    turns: usage.turns,
+    durationMs: usage.durationMs,
+  };
 }
 
 function updateView(item: Item, runId: string, change: Partial<RunView>): void {

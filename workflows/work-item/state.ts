@@ -77,6 +77,8 @@ export interface State {
   transientTries: number;
   relaunches: number;
   gateWaits: number;
+  /** Nothing is launched or asked before this instant: a backoff that must survive continuing as new. */
+  backOff: { kind: 'backoff' | 'limit'; reason: string; untilMs: number } | null;
   developerAttempts: number;
   developerMaximum: number;
   grantedAttempts: number;
@@ -88,6 +90,7 @@ export interface State {
   artifacts: string[];
   freshArtifacts: string[];
   lastRunId: string | null;
+  lastHostId: string | null;
   validated: { commit: string; command: string } | null;
 
   request: {
@@ -171,6 +174,7 @@ export function initialState(nowMs: number): State {
     transientTries: 0,
     relaunches: 0,
     gateWaits: 0,
+    backOff: null,
     developerAttempts: 0,
     developerMaximum: 3,
     grantedAttempts: 0,
@@ -180,6 +184,7 @@ export function initialState(nowMs: number): State {
     artifacts: [],
     freshArtifacts: [],
     lastRunId: null,
+    lastHostId: null,
     validated: null,
     request: null,
     approvals: [],
@@ -310,6 +315,7 @@ export function beginEntry(state: State, stage: Stage, nowMs: number): void {
   state.transientTries = 0;
   state.relaunches = 0;
   state.gateWaits = 0;
+  state.backOff = null;
   state.artifacts = [];
   state.freshArtifacts = [];
   state.request = null;

@@ -33,7 +33,7 @@ export function addDoctor(program: Command, context: Context): void {
         '',
         failed === 0 ? `nothing is broken${warned === 0 ? '' : ` (${warned} to know about)`}` : `${failed} to mend`,
       ]);
-      if (failed > 0) process.exitCode = EXIT_CODES.failure;
+      if (failed > 0) context.exitCode = EXIT_CODES.failure;
     });
 }
 

@@ -179,6 +179,6 @@ function finish(
       return [`${itemId} is cancelled${status.lastReason === null ? '' : `: ${plain(status.lastReason)}`}`];
     return [`${itemId} is kept where it stands; to go on: ${program} start`];
   });
-  if (interrupted && status?.state !== 'done' && status?.state !== 'cancelled') process.exitCode = EXIT_INTERRUPTED;
-  else if (status?.state === 'cancelled') process.exitCode = 1;
+  if (interrupted && status?.state !== 'done' && status?.state !== 'cancelled') context.exitCode = EXIT_INTERRUPTED;
+  else if (status?.state === 'cancelled') context.exitCode = 1;
 }
