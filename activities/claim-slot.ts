@@ -16,9 +16,9 @@ import { whileBeating } from './heartbeat.ts';
 import type { ClaimInput, ClaimResult } from './types.ts';
 
 /** How long a reservation holds without a launch. */
-const RESERVE_MS = 120_000;
+export const RESERVE_MS = 120_000;
 /** A slot is looked for this often; a run's end is so noticed within a tenth of a second. */
-const SLOT_POLL_MS = 50;
+export const SLOT_POLL_MS = 50;
 /** A held gate is asked again this often: few updates, and a release is noticed within seconds. */
 const GATE_POLL_MS = 2_000;
 

@@ -19,13 +19,12 @@ import { confine } from '../src/confine/index.ts';
 import type { ProjectConfig } from '../src/config-types.ts';
 import type { CommandResult } from '../src/domain/types.ts';
 import { checkoutCommit, removeDirectory } from '../src/git/checkout.ts';
+import { RESERVE_MS, SLOT_POLL_MS } from './claim-slot.ts';
 import { requireProject, runDirectory } from './deps.ts';
 import type { Deps } from './deps.ts';
 import { whileBeating } from './heartbeat.ts';
 import type { CommandInput } from './types.ts';
 
-const RESERVE_MS = 120_000;
-const SLOT_POLL_MS = 50;
 /** Well below the margin of the activity's ceiling, which must not run out while nothing runs. */
 const SLOT_PATIENCE_MS = 60_000;
 

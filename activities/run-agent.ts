@@ -7,6 +7,7 @@ import { Context } from '@temporalio/activity';
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentFinalResult, EventReader } from '../src/agents/contract.ts';
 import { agentCli } from '../src/agents/index.ts';
 import { renderPrompt } from '../src/agents/prompts.ts';
@@ -15,6 +16,7 @@ import type { ExitRecord, LaunchRecord } from '../src/agents/record.ts';
 import { attachRun } from '../src/agents/run/attach.ts';
 import { baseEnvironment } from '../src/agents/run/environment.ts';
 import { launchRun } from '../src/agents/run/launch.ts';
+import { reserveSlot } from '../src/agents/run/slots.ts';
 import { readRunState } from '../src/agents/run/state.ts';
 import { stopRun as stopRunDirectory } from '../src/agents/run/stop.ts';
 import { confine } from '../src/confine/index.ts';
@@ -24,6 +26,7 @@ import { classifyText } from '../src/domain/classify.ts';
 import type { Failure, RunResult } from '../src/domain/types.ts';
 import { itemPaths } from '../src/git/layout.ts';
 import { prepareTree } from '../src/git/tree.ts';
+import { RESERVE_MS, SLOT_POLL_MS } from './claim-slot.ts';
 import { requireProject, runDirectory } from './deps.ts';
 import type { Deps } from './deps.ts';
 import { whileBeating } from './heartbeat.ts';
@@ -144,9 +147,21 @@ async function launch(deps: Deps, input: RunInput, runDir: string, signal: Abort
     model: input.model,
     effort: input.effort,
     sessionId,
-    meta: { stage: input.stage, role: input.role, number: String(input.number), commit: input.commit },
+    meta: {
+      hostId: deps.hostId,
+      stage: input.stage,
+      role: input.role,
+      number: String(input.number),
+      commit: input.commit,
+    },
   };
   if (signal.aborted) throw signal.reason;
+  // A slow preparation may have outlived the claim's reservation: without this, one agent too many would run.
+  const slot = { runId: input.runId, runDir, reserveMs: RESERVE_MS };
+  while (!(await reserveSlot(config.home, 'agent', limits.concurrentRuns, slot))) {
+    await sleep(SLOT_POLL_MS);
+    if (signal.aborted) throw signal.reason;
+  }
   await launchRun(runDir, record);
 }
 

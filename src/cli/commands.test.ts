@@ -92,6 +92,15 @@ function waiting(kind: 'approval' | 'answer' | 'attention'): Partial<WorkItemSta
 const env = { STAGEWRIGHT_PERSON: 'anna' };
 const noWorker = Object.assign(new Error('late'), { code: 4 });
 
+function approve(answer: NonNullable<Fake['update']>): Promise<unknown> {
+  const client = fakeClient({ statuses: [waiting('approval')], update: answer });
+  return decide({ client, home: directory.path, env, itemId, command: 'approve' });
+}
+
+function update(): unknown {
+  return { result: 'applied', message: 'ok', by: 'anna' };
+}
+
 describe('decide', () => {
   it('sends stage and commit as they were shown, with a proof that holds for exactly that', async () => {
     const sent: DecisionInput[] = [];
@@ -122,28 +131,19 @@ describe('decide', () => {
   });
 
   it('is refused with the reason, by the validator and by the activity alike', async () => {
-    const refusing = (update: Fake['update']): Promise<unknown> =>
-      decide({
-        client: fakeClient({ statuses: [waiting('approval')], ...(update === undefined ? {} : { update }) }),
-        home: directory.path,
-        env,
-        itemId,
-        command: 'approve',
-      });
     await expect(
-      refusing(() => ({ result: 'refused', message: 'the head has moved', by: 'anna' })),
+      approve(() => ({ result: 'refused', message: 'the head has moved', by: 'anna' })),
     ).rejects.toMatchObject({ exit: 'refused', message: 'the head has moved' });
     const thrown = Object.assign(new Error('Workflow Update failed', { cause: new Error('it waits for answer') }), {
       name: 'WorkflowUpdateFailedError',
     });
-    await expect(refusing(() => Promise.reject(thrown))).rejects.toMatchObject({
+    await expect(approve(() => Promise.reject(thrown))).rejects.toMatchObject({
       exit: 'refused',
       message: 'it waits for answer',
     });
   });
 
   it('writes the answer on the board, and nothing where nobody asked', async () => {
-    const update = (): unknown => ({ result: 'applied', message: 'ok', by: 'anna' });
     const tracker = openLocalTracker({ home: directory.path, botName: BOT_NAME });
     const request = { home: directory.path, env, itemId, command: 'answer', text: 'Five.' } as const;
     await expect(

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { makeRepository, makeTestDirectory } from '../config/test-repository.ts';
 import type { TestDirectory } from '../config/test-repository.ts';
 import { compiled } from '../paths.ts';
@@ -11,9 +11,14 @@ import { runCli } from './run.ts';
 
 let directory: TestDirectory;
 beforeEach(() => {
+  // Where the tests run a server may be configured: nothing is running, here, is meant.
+  vi.stubEnv('TEMPORAL_ADDRESS', undefined);
   directory = makeTestDirectory();
 });
-afterEach(() => directory.remove());
+afterEach(() => {
+  vi.unstubAllEnvs();
+  directory.remove();
+});
 
 interface Ended {
   code: number | null;
@@ -83,9 +88,7 @@ describe('usage', async () => {
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toContain(`error: ${message}`);
     if (mend !== null) expect(err).toMatch(new RegExp(`  mend: .*${mend.replace('?', '\\?')}`));
-    const json = JSON.parse((await stagewright([...args, '--json'])).out) as {
-      error: { code: string; message: string };
-    };
+    const json: { error: { message: string } } = JSON.parse((await stagewright([...args, '--json'])).out);
     expect(json.error.message).toBe(message);
   });
 });
@@ -138,10 +141,10 @@ describe('a wrong configuration', () => {
   it('is shown by doctor beside everything else, with exit code 1', async () => {
     writeFileSync(path.join(directory.path, 'stagewright.yaml'), 'limts: {}\n');
     const { code, out } = await stagewright(['doctor', '--json']);
-    const report = JSON.parse(out) as {
+    const report: {
       ok: boolean;
       checks: { name: string; status: string; detail: string; mend?: string }[];
-    };
+    } = JSON.parse(out);
     expect(code).toBe(1);
     expect(report.ok).toBe(false);
     expect(report.checks).toContainEqual(

@@ -50,7 +50,10 @@ export function createOutput(options: OutputOptions): Output {
   return {
     json,
     live: terminal && options.env['TERM'] !== 'dumb',
-    columns: Math.max(40, stdout.columns ?? 100),
+    get columns() {
+      // 0 is what a terminal says that does not know; it may also have been resized since.
+      return Math.max(40, stdout.columns || 100);
+    },
     colors: picocolors.createColors(terminal && wantsColor(options)),
     line: (text = '') => {
       if (!json) write(stdout, text);

@@ -188,23 +188,27 @@ describe('chooseRun', () => {
   });
 });
 
-describe('output', () => {
-  function capture(options: { json?: boolean; tty?: boolean; env?: NodeJS.ProcessEnv; color?: boolean }): {
-    out: () => string;
-    err: () => string;
-    output: ReturnType<typeof createOutput>;
-  } {
-    const text = { out: '', err: '' };
-    const output = createOutput({
-      json: options.json ?? false,
-      color: options.color ?? true,
-      env: options.env ?? {},
-      stdout: { isTTY: options.tty ?? false, write: (piece) => (text.out += piece) },
-      stderr: { write: (piece) => (text.err += piece) },
-    });
-    return { out: () => text.out, err: () => text.err, output };
-  }
+function capture(options: { json?: boolean; tty?: boolean; env?: NodeJS.ProcessEnv; color?: boolean }): {
+  out: () => string;
+  err: () => string;
+  output: ReturnType<typeof createOutput>;
+} {
+  const text = { out: '', err: '' };
+  const output = createOutput({
+    json: options.json ?? false,
+    color: options.color ?? true,
+    env: options.env ?? {},
+    stdout: { isTTY: options.tty ?? false, write: (piece) => (text.out += piece) },
+    stderr: { write: (piece) => (text.err += piece) },
+  });
+  return { out: () => text.out, err: () => text.err, output };
+}
 
+function coloured(options: Parameters<typeof capture>[0]): boolean {
+  return capture(options).output.colors.red('x') !== 'x';
+}
+
+describe('output', () => {
   it('prints exactly one document with --json, and progress beside it', () => {
     const { output, out, err } = capture({ json: true });
     output.line('for people');
@@ -215,8 +219,6 @@ describe('output', () => {
   });
 
   it('colours only a terminal that wants it', () => {
-    const coloured = (options: Parameters<typeof capture>[0]): boolean =>
-      capture(options).output.colors.red('x') !== 'x';
     expect(coloured({ tty: true })).toBe(true);
     expect(coloured({ tty: false })).toBe(false);
     expect(coloured({ tty: true, env: { NO_COLOR: '1' } })).toBe(false);

@@ -7,6 +7,9 @@ import type { ExitRecord, StopCause } from '../agents/record.ts';
 import { classifyFailure } from './classify.ts';
 import type { Failure, RunOutcome } from './types.ts';
 
+/** Launch errors that say nothing about the command: out of processes, memory or files, or the prompt is gone. */
+const HOST_TROUBLE = /^(EAGAIN|ENOMEM|EMFILE|ENFILE|ENOSPC|STDIN_\w+|CWD_ENOENT)$/;
+
 /** Shown and recorded as the exit of every run that we ended. */
 export const EXIT_ENDED_BY_US = -9;
 
@@ -33,7 +36,12 @@ export function judgeRun(run: {
 }): Judgement {
   const { exit, structured, tail, nowMs } = run;
   if (exit.launchError !== null) {
-    const failure: Failure = { class: 'config', code: 'launch_error', reason: `launch error: ${exit.launchError}` };
+    const ofTheHost = HOST_TROUBLE.test(exit.launchError);
+    const failure: Failure = {
+      class: ofTheHost ? 'infrastructure' : 'config',
+      code: 'launch_error',
+      reason: `launch error: ${exit.launchError}`,
+    };
     return { outcome: 'failed', exit: exit.exit, failure };
   }
   if (exit.cause !== null) return judgeOurEnd(exit.cause);

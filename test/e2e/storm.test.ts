@@ -2,7 +2,8 @@
  * A storm of signals at one item. An execution refuses its signal 10,001 for ever, so an item has to continue as new well
  * before, with everything it knows, and without disturbing what is in flight.
  */
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defaultPayloadConverter } from '@temporalio/common';
@@ -54,7 +55,7 @@ describe('a storm of signals', () => {
     const said = await world.comments(id);
     const before = await world.status(id);
 
-    await storm(id, 10_000, 100);
+    await storm(id, 10_000, 50);
 
     await world.client.workflow.getHandle(id).signal(SIGNAL_EVENT, { id: 'last', kind: 'board' });
     const history = await readChain(world, id);
@@ -123,17 +124,20 @@ describe('a storm of signals', () => {
   });
 
   it('a storm during a run: the next execution attends the same agent, which is paid once and not disturbed', async () => {
+    const flag = path.join(mkdtempSync(path.join(os.tmpdir(), 'stagewright-storm-')), 'over');
+    const untilOver = ['sh', '-c', 'while ! test -e "$0"; do sleep 0.1; done', flag];
     await open({
       project: ONLY_DEVELOPMENT,
-      script: { developer: [{ sleepMs: 6_000, write: { 'feature-{item}.txt': 'work\n' }, result: 'done' }] },
+      script: { developer: [{ run: untilOver, write: { 'feature-{item}.txt': 'work\n' }, result: 'done' }] },
     });
     const id = await world.submit('storm in flight', { input: { maxSignals: 40 } });
     const runDir = await eventually('an agent', () => world.runDirs(id).find((dir) => agentPid(dir) !== null));
     const pid = agentPid(runDir) ?? 0;
-    await storm(id, 400, 10);
+    await storm(id, 200, 10);
     const first = await readChain(world, id);
     expect(first.executions).toBeGreaterThan(1);
     expect(isAlive(pid)).toBe(true);
+    mkdirSync(flag);
     const status = await world.until(id, 'done', (found) => found.stage === 'done');
     expect(status.runs).toHaveLength(1);
     expect(status.runs[0]).toMatchObject({ outcome: 'succeeded', exit: 0 });
@@ -144,6 +148,7 @@ describe('a storm of signals', () => {
     await world.client.workflow.getHandle(id).result();
     const bodies = await world.comments(id);
     expect(new Set(bodies).size).toBe(bodies.length);
+    rmSync(path.dirname(flag), { recursive: true });
   });
 
   it('a cancel in the middle of a storm in flight still ends agent and item', async () => {

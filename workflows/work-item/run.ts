@@ -223,7 +223,10 @@ export async function stopRunInFlight(item: Item, run: RunInFlight, plan: StageP
     }
   });
   const view = viewOf(item, run.runId);
-  if (view?.outcome === 'running') updateView(item, run.runId, { outcome: 'stopped', endedAtMs: Date.now(), reason });
+  const stopped = item.state.paused !== null || item.state.cancelled !== null;
+  if (view?.outcome === 'running') {
+    updateView(item, run.runId, { outcome: stopped ? 'stopped' : 'lost', endedAtMs: Date.now(), reason });
+  }
 }
 
 function recordResult(item: Item, run: RunInFlight, result: RunResult): void {

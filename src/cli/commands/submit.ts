@@ -95,10 +95,10 @@ async function submit(context: Context, title: string, options: SubmitOptions): 
   output.progress('nothing is running: bringing it up here (Ctrl-C ends it; the item can go on later)');
   // The picture of the item says what its alerts would.
   const { alert: _alert, ...stack } = stackOptions(context, own, { http: true, workers: true });
-  await withStack({ stack, how: 'stopRuns', output }, async (running, signal) => {
-    const { itemId } = await submitItem(running.client, config.home, submission);
-    output.progress(`${itemId} is submitted${running.uiUrl === null ? '' : `; Temporal Web UI: ${running.uiUrl}`}`);
-    const status = await follow(context, running.client, own, itemId, signal);
+  await withStack({ stack, how: 'stopRuns', output }, async (up, signal) => {
+    const { itemId } = await submitItem(up.client, config.home, submission);
+    output.progress(`${itemId} is submitted${up.uiUrl === null ? '' : `; Temporal Web UI: ${up.uiUrl}`}`);
+    const status = await follow(context, up.client, own, itemId, signal);
     finish(context, own, itemId, status, signal.aborted);
   });
 }
