@@ -5,14 +5,18 @@
 import { blobsAt } from '../src/git/read.ts';
 import { fetchRepository, remoteHead } from '../src/git/repository.ts';
 import { verifyEvidence } from '../src/people/evidence.ts';
+import { CONTROL_COMMANDS } from '../src/domain/protocol.ts';
 import type { Evidence } from '../src/domain/protocol.ts';
 import { requireProject } from './deps.ts';
 import type { Deps } from './deps.ts';
 import type { DecisionCheck, DecisionVerdict } from './types.ts';
 
+const CONTROLS: ReadonlySet<string> = new Set(CONTROL_COMMANDS);
 const UNVERIFIED = 'operator (unverified)';
-/** A signature older than this was not given for what is asked now. */
-const EVIDENCE_AGE_MS = 24 * 3_600_000;
+/** A decision signed before that was not given for what is asked now. */
+const DECISION_AGE_MS = 24 * 3_600_000;
+/** A pause, resume or cancel is kept while no worker is up, and holds whenever one comes. */
+const CONTROL_AGE_MS = 90 * 24 * 3_600_000;
 
 export async function checkDecision(deps: Deps, input: DecisionCheck): Promise<DecisionVerdict> {
   const person = identify(deps, input);
@@ -49,7 +53,7 @@ function identify(deps: Deps, input: DecisionCheck): DecisionVerdict {
         commit: input.shownCommit,
         text: input.text,
         nowMs: Date.now(),
-        maxAgeMs: EVIDENCE_AGE_MS,
+        maxAgeMs: CONTROLS.has(input.command) ? CONTROL_AGE_MS : DECISION_AGE_MS,
       });
       if (!verified.ok) return refuse(evidence.person, verified.reason);
       if (!verified.approver && input.command !== 'answer') {

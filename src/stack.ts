@@ -231,6 +231,8 @@ async function startWorkers(
     activities: { ...createActivities(deps) },
     gateSlots: config.limits.gateSlots,
     log: (level, message, meta) => {
+      // Said for every queue that serves activities alone, which is as it should be.
+      if (message.startsWith('No workflows registered')) return;
       if (level === 'WARN' || level === 'ERROR') progress(`temporal ${level}: ${message} ${errorIn(meta)}`.trim());
     },
   });

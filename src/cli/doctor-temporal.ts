@@ -56,11 +56,18 @@ async function checkQueue(client: Client, namespace: string, queue: string): Pro
         mend: `temporal task-queue config set --task-queue ${queue} --task-queue-type activity --queue-rps-limit default`,
       };
     }
-    const pollers = answer.pollers?.length ?? 0;
+    const pollers = answer.pollers?.filter(isFresh).length ?? 0;
     return pollers > 0
       ? { name, status: 'ok', detail: `${pollers} ${pollers === 1 ? 'worker' : 'workers'}` }
       : { name, status: 'fail', detail: 'no worker', mend: 'start one: stagewright worker (or stagewright start)' };
   } catch (error) {
     return { name, status: 'warn', detail: `cannot be asked: ${messageOf(error)}` };
   }
+}
+
+/** The server remembers a poller for minutes; one that lives polls again within a minute. */
+const POLL_AGE_MS = 75_000;
+
+function isFresh({ lastAccessTime }: { lastAccessTime?: { seconds?: unknown } | null }): boolean {
+  return Date.now() - Number(lastAccessTime?.seconds ?? 0) * 1000 < POLL_AGE_MS;
 }

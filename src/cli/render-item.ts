@@ -46,8 +46,8 @@ export function renderList(looks: readonly ItemLook[], colors: Colors, nowMs: nu
 
 function describeState(status: WorkItemStatus): string {
   if (status.state === 'attention') return 'attention: a person is needed';
-  if (status.waiting !== null) return `waiting: ${status.waiting.kind}`;
-  return status.state;
+  if (status.waiting === null) return status.state;
+  return `${status.state === 'paused' ? 'paused, ' : ''}waiting: ${status.waiting.kind}`;
 }
 
 /** Everything about one item, for `stagewright show`. */

@@ -59,7 +59,7 @@ describe('a storm of signals', () => {
 
     await world.client.workflow.getHandle(id).signal(SIGNAL_EVENT, { id: 'last', kind: 'board' });
     const history = await readChain(world, id);
-    expect(history.executions).toBeGreaterThanOrEqual(4);
+    expect(history.executions).toBeGreaterThan(1);
     expect(history.eventIds).toHaveLength(10_001);
     expect(new Set(history.eventIds).size).toBe(10_001);
     expect(history.mostSignals).toBeLessThan(9_000);
