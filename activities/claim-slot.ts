@@ -8,8 +8,9 @@ import type { Workflow } from '@temporalio/common';
 import { agentCli } from '../src/agents/index.ts';
 import type { PreflightReport } from '../src/agents/contract.ts';
 import { releaseSlot, reserveSlot } from '../src/agents/run/slots.ts';
-import { LAUNCH_GATE_WORKFLOW, MAIN_QUEUE, UPDATE_TAKE, launchGateId } from '../src/domain/protocol.ts';
-import type { LaunchGateInput, TakeInput, TakeResult } from '../src/domain/protocol.ts';
+import { LAUNCH_GATE_WORKFLOW, MAIN_QUEUE, SIGNAL_CLAIM, UPDATE_TAKE, launchGateId } from '../src/domain/protocol.ts';
+import type { ClaimWaits, LaunchGateInput, TakeInput, TakeResult } from '../src/domain/protocol.ts';
+import { messageOf } from '../src/errors.ts';
 import type { Deps } from './deps.ts';
 import { runDirectory } from './deps.ts';
 import { whileBeating } from './heartbeat.ts';
@@ -35,16 +36,25 @@ export async function claimSlot(deps: Deps, input: ClaimInput): Promise<ClaimRes
     () => ({ waitingFor }),
     async (signal) => {
       for (;;) {
-        waitingFor = 'a slot';
         const refused = await tryClaim(deps, input, signal);
         if (refused === null) return { hostId: deps.hostId, waitedMs: Date.now() - startedAtMs };
         // Who is held keeps no slot from others; where nobody is held, the slot is looked for at once again.
         releaseSlot(deps.config().home, 'agent', input.runId);
+        if (refused !== waitingFor) await tellItem(deps, input, refused);
         waitingFor = refused;
         await pause(GATE_POLL_MS, signal);
       }
     },
   );
+}
+
+/** A held launch would look like a busy host: the item shows why it waits. Never fails a claim. */
+async function tellItem(deps: Deps, input: ClaimInput, reason: string): Promise<void> {
+  const waits: ClaimWaits = { runId: input.runId, reason };
+  await deps.client.workflow
+    .getHandle(input.itemId)
+    .signal(SIGNAL_CLAIM, waits)
+    .catch((error: unknown) => deps.log('a waiting claim could not be told', { reason: messageOf(error) }));
 }
 
 /** Null where the slot is reserved and the launch granted, else why not. */

@@ -12,6 +12,7 @@ import { RUN_FORMAT } from '../src/agents/record.ts';
 import type { LaunchRecord } from '../src/agents/record.ts';
 import { runCommand } from '../src/agents/run/command.ts';
 import { baseEnvironment } from '../src/agents/run/environment.ts';
+import { warmSupervisor } from '../src/agents/run/launch.ts';
 import { reserveSlot } from '../src/agents/run/slots.ts';
 import { readRunState } from '../src/agents/run/state.ts';
 import { stopRun } from '../src/agents/run/stop.ts';
@@ -82,15 +83,18 @@ async function superviseCommand(
     if (performance.now() > patienceMs) throw slotBusy();
     await sleep(SLOT_POLL_MS);
   }
-  if (readRunState(runDir).state === 'absent') {
-    const { repo } = await deps.openProject(project);
-    await mkdir(path.dirname(checkout), { recursive: true, mode: 0o700 });
-    if (!existsSync(checkout)) await checkoutCommit({ repo, commit: input.commit, directory: checkout, signal });
-    if (signal.aborted) throw signal.reason;
-  }
+  const warm = readRunState(runDir).state === 'absent' ? warmSupervisor(runDir, input.runId) : undefined;
   try {
-    return await runCommand(runDir, recordOf(deps, input, argv, checkout), { signal, renew: () => true });
+    if (warm !== undefined) {
+      const { repo } = await deps.openProject(project);
+      await mkdir(path.dirname(checkout), { recursive: true, mode: 0o700 });
+      if (!existsSync(checkout)) await checkoutCommit({ repo, commit: input.commit, directory: checkout, signal });
+      if (signal.aborted) throw signal.reason;
+    }
+    const options = { signal, renew: () => true, ...(warm === undefined ? {} : { warm }) };
+    return await runCommand(runDir, recordOf(deps, input, argv, checkout), options);
   } catch (error) {
+    warm?.discard();
     const details = Context.current().cancellationDetails;
     if (signal.aborted && details?.cancelRequested === true) {
       await stopRun(runDir, 'cancelled', { waitMs: config.limits.graceMs + 10_000 });

@@ -7,6 +7,7 @@ import { deliver, raiseAlert } from './deliver.ts';
 import type { Deps } from './deps.ts';
 import { evaluateGate } from './evaluate-gate.ts';
 import { runGateCommand } from './gate-command.ts';
+import { useGitHelper } from '../src/git/helper.ts';
 import { landCandidate, prepareCandidate } from './merge-candidate.ts';
 import { answerItem, requestMerge, withdrawMerge } from './merge-requests.ts';
 import { openItem } from './open-item.ts';
@@ -25,6 +26,7 @@ export interface Activities {
 }
 
 export function createActivities(deps: Deps): Activities {
+  useGitHelper();
   return {
     main: {
       openItem: (input) => openItem(deps, input),

@@ -6,12 +6,14 @@ import { messageOf } from '../src/errors.ts';
 import { neutraliseText, pullRequestTitle } from '../src/domain/names.ts';
 import { runCeilingMs } from '../src/domain/budgets.ts';
 import type { ProjectConfig } from '../src/config-types.ts';
+import type { MergeRequest } from '../src/domain/protocol.ts';
 import type { Forge } from '../src/forges/port.ts';
 import { checkMarkersAt } from '../src/gates/markers-gate.ts';
 import { keepCandidate, keptCandidate, makeCandidate, pushCandidate } from '../src/git/candidate.ts';
+import { gitLine } from '../src/git/git.ts';
 import { isAncestor, sameOutside } from '../src/git/read.ts';
 import { artifactsDirectory } from '../src/domain/names.ts';
-import { fetchRepository, remoteHead } from '../src/git/repository.ts';
+import { fetchRepository, remoteHead, remoteRefs } from '../src/git/repository.ts';
 import type { Repository } from '../src/git/repository.ts';
 import { commandOf } from './gate-command.ts';
 import { requireProject } from './deps.ts';
@@ -19,6 +21,8 @@ import type { Deps } from './deps.ts';
 import type { CandidateInput, CandidateResult, LandInput, LandOutcome } from './types.ts';
 
 const COMMAND_MARGIN_MS = 10 * 60_000;
+/** The merge queue gives up after as many moved bases. */
+const MAX_ROUNDS = 3;
 
 export async function prepareCandidate(deps: Deps, input: CandidateInput): Promise<CandidateResult> {
   const { request } = input;
@@ -28,12 +32,17 @@ export async function prepareCandidate(deps: Deps, input: CandidateInput): Promi
   const base = await remoteHead(repo, project.branch);
   if (base === null) throw new Error(`the forge has no branch ${project.branch}`);
   const head = await remoteHead(repo, request.branch);
+  const kept = await keptCandidate(repo, request.itemId);
+  // The answer of a landing was lost: asked anew, its candidate is on main, and the branch stands at it or is gone.
+  if (kept !== null && (head === kept || (head === null && (await wasMadeFrom(repo, request, kept))))) {
+    if (await isAncestor(repo, kept, base).catch(() => false))
+      return { result: 'landed', base: await firstParent(repo, kept), head: kept };
+  }
   if (head === null) {
-    if (await isAncestor(repo, request.head, base)) return { result: 'landed', base, head: request.head };
     return { result: 'empty', reason: `branch ${request.branch} is not on the forge any more` };
   }
   // A round that pushed its candidate and then met a moved base has left that candidate on the branch.
-  if (head !== request.head && head !== (await keptCandidate(repo, request.itemId))) {
+  if (head !== request.head && head !== kept) {
     return { result: 'moved', reason: `${request.branch} was pushed to since its review (now ${head.slice(0, 10)})` };
   }
   const made = await makeCandidate({
@@ -69,6 +78,17 @@ export async function prepareCandidate(deps: Deps, input: CandidateInput): Promi
     infraRetries: limits.infraRetries,
     infraRetryBaseMs: limits.infraRetryBaseMs,
   };
+}
+
+/** A candidate takes the branch's place, and the head that it replaces is kept beside it, by round. */
+async function wasMadeFrom(repo: Repository, request: MergeRequest, candidate: string): Promise<boolean> {
+  if (candidate === request.head) return true;
+  const replaced = Array.from({ length: MAX_ROUNDS }, (_, round) => `refs/stagewright/${request.itemId}/${round + 1}`);
+  return (await remoteRefs(repo, replaced)).includes(request.head);
+}
+
+async function firstParent(repo: Repository, commit: string): Promise<string> {
+  return await gitLine(['rev-parse', '--verify', `${commit}^`], { gitDir: repo.gitDir });
 }
 
 /** Skipped only where our own command has passed on this very tree, reports aside; any doubt runs it. */

@@ -15,17 +15,20 @@ import { RUN_FORMAT } from '../src/agents/record.ts';
 import type { ExitRecord, LaunchRecord } from '../src/agents/record.ts';
 import { attachRun } from '../src/agents/run/attach.ts';
 import { baseEnvironment } from '../src/agents/run/environment.ts';
-import { launchRun } from '../src/agents/run/launch.ts';
+import { launchRun, warmSupervisor } from '../src/agents/run/launch.ts';
 import { reserveSlot } from '../src/agents/run/slots.ts';
 import { readRunState } from '../src/agents/run/state.ts';
 import { stopRun as stopRunDirectory } from '../src/agents/run/stop.ts';
+import type { ProjectConfig } from '../src/config-types.ts';
 import { confine } from '../src/confine/index.ts';
 import { artifactsDirectory } from '../src/domain/names.ts';
 import { judgeRun } from '../src/domain/run-result.ts';
 import { classifyText } from '../src/domain/classify.ts';
 import type { Failure, RunResult } from '../src/domain/types.ts';
 import { itemPaths } from '../src/git/layout.ts';
+import { maintainRepository } from '../src/git/maintain.ts';
 import { prepareTree } from '../src/git/tree.ts';
+import { isLock, tryFileLock } from '../src/temporal/file-lock.ts';
 import { RESERVE_MS, SLOT_POLL_MS } from './claim-slot.ts';
 import { requireProject, runDirectory } from './deps.ts';
 import type { Deps } from './deps.ts';
@@ -39,6 +42,8 @@ const TAIL_BYTES = 2_048;
 const UNSTRUCTURED_BYTES = 16_384;
 /** The longest that Claude Code's Bash tool can be asked for; other tools are shorter. */
 const TOOL_LIMIT_MS = 600_000;
+/** How often an attempt looks whether another one has prepared the tree. */
+const PREPARE_POLL_MS = 50;
 
 export async function runAgent(deps: Deps, input: RunInput): Promise<RunResult> {
   const { home } = deps.config();
@@ -46,8 +51,7 @@ export async function runAgent(deps: Deps, input: RunInput): Promise<RunResult> 
   return await whileBeating(
     () => ({ runDir }),
     async (signal) => {
-      const attached = readRunState(runDir).state !== 'absent';
-      if (!attached) await launch(deps, input, runDir, signal);
+      const attached = !(await launchOnce(deps, input, runDir, signal));
       const witness = new Witness(agentCli(input.agent).createReader());
       try {
         const end = await attachRun(runDir, {
@@ -65,6 +69,30 @@ export async function runAgent(deps: Deps, input: RunInput): Promise<RunResult> 
   );
 }
 
+/**
+ * Launches the run unless it was; true where this attempt did. One attempt at a time prepares the tree: a second one that
+ * looked before the launch record was there would else reset the tree under the agent at work.
+ */
+async function launchOnce(deps: Deps, input: RunInput, runDir: string, signal: AbortSignal): Promise<boolean> {
+  while (readRunState(runDir).state === 'absent') {
+    await mkdir(runDir, { recursive: true, mode: 0o700 });
+    const lock = tryFileLock(path.join(runDir, 'preparing'));
+    if (!isLock(lock)) {
+      if (signal.aborted) throw signal.reason;
+      await sleep(PREPARE_POLL_MS);
+      continue;
+    }
+    try {
+      if (readRunState(runDir).state !== 'absent') return false;
+      await launch(deps, input, runDir, signal);
+      return true;
+    } finally {
+      lock.release();
+    }
+  }
+  return false;
+}
+
 /** Only these two reasons stop an agent; notFound, timedOut, reset and a worker's shutdown detach and touch nothing. */
 async function stopIfAsked(deps: Deps, runDir: string, signal: AbortSignal): Promise<void> {
   if (!signal.aborted) return;
@@ -75,22 +103,43 @@ async function stopIfAsked(deps: Deps, runDir: string, signal: AbortSignal): Pro
 }
 
 async function launch(deps: Deps, input: RunInput, runDir: string, signal: AbortSignal): Promise<void> {
-  const config = deps.config();
+  const { home, limits } = deps.config();
   const project = requireProject(deps, input.project);
   const { repo } = await deps.openProject(project);
-  await mkdir(runDir, { recursive: true, mode: 0o700 });
-  await saveLeftovers(deps, input);
-  // A resumed session finds its tree at the work that was saved of it, in the same place.
-  await prepareTree({
-    repo,
-    home: config.home,
-    itemId: input.itemId,
-    branch: input.branch,
-    commit: input.commit,
-    detached: input.detached,
-    signal,
-  });
-  await noteUnsaved(config.home, input);
+  const warm = warmSupervisor(runDir, input.runId);
+  try {
+    await saveLeftovers(deps, input);
+    // A resumed session finds its tree at the work that was saved of it, in the same place.
+    const [promptPath] = await Promise.all([
+      writePrompt(deps, input, project, runDir),
+      prepareTree({
+        repo,
+        home,
+        itemId: input.itemId,
+        branch: input.branch,
+        commit: input.commit,
+        detached: input.detached,
+        signal,
+      }),
+    ]);
+    await noteUnsaved(home, input);
+    if (signal.aborted) throw signal.reason;
+    // A slow preparation may have outlived the claim's reservation: without this, one agent too many would run.
+    const slot = { runId: input.runId, runDir, reserveMs: RESERVE_MS };
+    while (!(await reserveSlot(home, 'agent', limits.concurrentRuns, slot))) {
+      await sleep(SLOT_POLL_MS);
+      if (signal.aborted) throw signal.reason;
+    }
+    await launchRun(runDir, recordOf(deps, input, runDir, promptPath), warm);
+  } finally {
+    warm.discard();
+  }
+  // Beside the agent, which has begun; the next preparation copies fewer files.
+  void maintainRepository(repo);
+}
+
+/** Renders the prompt into the run's directory; returns its path. */
+async function writePrompt(deps: Deps, input: RunInput, project: ProjectConfig, runDir: string): Promise<string> {
   const directory = artifactsDirectory(project.artifacts.directory, input.itemId);
   const ticket = await deps.tracker.getItem(input.itemId);
   const prompt = renderPrompt({
@@ -110,6 +159,11 @@ async function launch(deps: Deps, input: RunInput, runDir: string, signal: Abort
   });
   const promptPath = path.join(runDir, 'prompt.md');
   await writeFile(promptPath, prompt, { mode: 0o600 });
+  return promptPath;
+}
+
+function recordOf(deps: Deps, input: RunInput, runDir: string, promptPath: string): LaunchRecord {
+  const config = deps.config();
   const cli = agentCli(input.agent);
   const sessionId = input.resumeSessionId ?? randomUUID();
   const cwd = itemPaths(config.home, input.itemId).tree;
@@ -128,7 +182,7 @@ async function launch(deps: Deps, input: RunInput, runDir: string, signal: Abort
   });
   const confined = confine({ argv: plan.argv, env: { ...baseEnvironment(process.env), ...plan.env } }, config.sandbox);
   const { limits } = config;
-  const record: LaunchRecord = {
+  return {
     format: RUN_FORMAT,
     runId: input.runId,
     itemId: input.itemId,
@@ -155,14 +209,6 @@ async function launch(deps: Deps, input: RunInput, runDir: string, signal: Abort
       commit: input.commit,
     },
   };
-  if (signal.aborted) throw signal.reason;
-  // A slow preparation may have outlived the claim's reservation: without this, one agent too many would run.
-  const slot = { runId: input.runId, runDir, reserveMs: RESERVE_MS };
-  while (!(await reserveSlot(config.home, 'agent', limits.concurrentRuns, slot))) {
-    await sleep(SLOT_POLL_MS);
-    if (signal.aborted) throw signal.reason;
-  }
-  await launchRun(runDir, record);
 }
 
 /** Reads the stream along: the last result wins, the tail is bounded, nothing else is kept. */
@@ -232,14 +278,16 @@ async function reportEnd(
 ): Promise<RunResult> {
   const stderr = await readTail(path.join(runDir, 'stderr.log'), UNSTRUCTURED_BYTES);
   const { result } = witness;
+  // After an interrupt a session's total forgets the answer that was cut off: what this run used alone is the truer word.
+  const own = input.resumeSessionId === null ? undefined : result?.runUsage;
   const base = {
-    usage: result?.usage ?? null,
-    cumulativeUsage: result?.cumulativeUsage ?? false,
+    usage: own ?? result?.usage ?? null,
+    cumulativeUsage: own === undefined && (result?.cumulativeUsage ?? false),
     model: result?.model ?? witness.model,
     effort: input.effort,
     sessionId: result?.sessionId ?? witness.sessionId,
     runDir,
-    tail: (result?.text ?? witness.readable).slice(-TAIL_BYTES),
+    tail: (result?.text || witness.readable).slice(-TAIL_BYTES),
     attached,
   };
   if (exit === null) {

@@ -38,16 +38,22 @@ export async function withWorld<T>(
       port: 'free',
       uiPort: null,
     });
-    return await withCleanup(() => server.stop(), async () => {
-      const world = await createWorld({
-        ...options,
-        address: server.address,
-        namespace: server.namespace,
-        // A relative scenario is found beside the configuration.
-        config: { agents: { scripted: { scenario: 'scenario.json', binary: writeInstantAgent(root) } } },
-      });
-      return await withCleanup(() => world.close(), async () => use({ world, server }));
-    });
+    return await withCleanup(
+      () => server.stop(),
+      async () => {
+        const world = await createWorld({
+          ...options,
+          address: server.address,
+          namespace: server.namespace,
+          // A relative scenario is found beside the configuration.
+          config: { agents: { scripted: { scenario: 'scenario.json', binary: writeInstantAgent(root) } } },
+        });
+        return await withCleanup(
+          () => world.close(),
+          async () => use({ world, server }),
+        );
+      },
+    );
   });
 }
 

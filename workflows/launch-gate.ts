@@ -16,7 +16,7 @@ import {
 } from '@temporalio/workflow';
 import { expire, hold, initialGate, release, report, take, viewGate } from '../src/domain/launch-gate.ts';
 import type { GateAlert, GateState } from '../src/domain/launch-gate.ts';
-import { QUERY_STATUS, SIGNAL_OUTCOME, UPDATE_TAKE } from '../src/domain/protocol.ts';
+import { QUERY_STATUS, SIGNAL_OUTCOME, SIGNAL_RELEASE, UPDATE_TAKE } from '../src/domain/protocol.ts';
 import type {
   LaunchGateInput,
   LaunchGateStatus,
@@ -29,7 +29,7 @@ import { main } from './activities.ts';
 const takeUpdate = defineUpdate<TakeResult, [TakeInput]>(UPDATE_TAKE);
 const outcomeSignal = defineSignal<[OutcomeReport]>(SIGNAL_OUTCOME);
 const holdSignal = defineSignal<[{ reason?: string }?]>('hold');
-const releaseSignal = defineSignal('release');
+const releaseSignal = defineSignal(SIGNAL_RELEASE);
 const statusQuery = defineQuery<LaunchGateStatus>(QUERY_STATUS);
 
 /** An execution takes 2,000 updates; a claim that is held asks again every few seconds. */

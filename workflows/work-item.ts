@@ -19,10 +19,12 @@ import {
   CONTROL_COMMANDS,
   DECISION_COMMANDS,
   QUERY_STATUS,
+  SIGNAL_CLAIM,
   SIGNAL_EVENT,
   SIGNAL_MERGE_ANSWER,
 } from '../src/domain/protocol.ts';
 import type {
+  ClaimWaits,
   ControlInput,
   DecisionInput,
   DecisionResult,
@@ -48,6 +50,7 @@ import type { State } from './work-item/state.ts';
 
 const statusQuery = defineQuery<WorkItemStatus>(QUERY_STATUS);
 const eventSignal = defineSignal<[ItemEvent]>(SIGNAL_EVENT);
+const claimSignal = defineSignal<[ClaimWaits]>(SIGNAL_CLAIM);
 const mergeAnswerSignal = defineSignal<[MergeAnswer]>(SIGNAL_MERGE_ANSWER);
 
 export interface WorkItemResult {
@@ -169,6 +172,12 @@ function receiveMessages(item: Item): void {
     if (!state.nudges.some((nudge) => nudge.kind === event.kind)) {
       state.nudges.push({ kind: event.kind, ref: event.ref ?? null });
     }
+  });
+  setHandler(claimSignal, ({ runId, reason }) => {
+    state.signals += 1;
+    if (state.run?.runId !== runId || state.run.step !== 'claim') return;
+    const next = `stagewright retry ${item.input.itemId}`;
+    setWaiting(item, { kind: 'slot', reason, next });
   });
   setHandler(mergeAnswerSignal, (answer) => {
     state.signals += 1;

@@ -68,6 +68,11 @@ export interface AgentFinalResult {
   ok: boolean;
   text: string;
   usage: Usage | null;
+  /**
+   * What this run alone used, where the CLI says so. For a resumed run it is the better number: a session's total forgets
+   * the answer that an interruption cut short, so that the difference of two totals comes out too small.
+   */
+  runUsage?: Usage;
   model: string | null;
   sessionId: string | null;
   /** API status, terminal reason, error type: structured signals for the classifier. */

@@ -1,5 +1,5 @@
 /**
- * The supervisor of one run: `node supervisor.js <runDir>`. It alone owns the child from spawn to exit record: budget,
+ * The supervisor of one run: `node supervisor.js <runDir> [--wait]`. It alone owns the child from spawn to exit record: budget,
  * silence, output limit, lease, stop sequence and sweep. A worker may die, hang or be upgraded: the run does not notice,
  * and no agent is ever left to itself.
  * One file, Node builtins only, loaded whole before it spawns, so that an upgrade which replaces dist/ under a run of an
@@ -591,7 +591,26 @@ async function abandon(run: Run, error: unknown): Promise<void> {
 const script = process.argv[1];
 const runDirArgument = process.argv[2];
 if (script !== undefined && runDirArgument !== undefined && isThisFile(script)) {
-  void supervise(path.resolve(runDirArgument)).then(() => process.exit(0));
+  const told = process.argv[3] === '--wait' ? waitForWord() : Promise.resolve(true);
+  void told
+    .then((isTold) => (isTold ? supervise(path.resolve(runDirArgument)) : undefined))
+    .then(() => process.exit(0));
+}
+
+/**
+ * Started ahead of its run, it has done nothing at all until its launcher says so on stdin; false where that went away
+ * without a word.
+ */
+async function waitForWord(): Promise<boolean> {
+  const { stdin } = process;
+  return await new Promise((resolve) => {
+    stdin.once('data', () => {
+      stdin.destroy();
+      resolve(true);
+    });
+    stdin.once('close', () => resolve(false));
+    stdin.once('error', () => resolve(false));
+  });
 }
 
 function isThisFile(file: string): boolean {

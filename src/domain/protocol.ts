@@ -228,6 +228,12 @@ export interface MergeQueueStatus {
   recent: { key: string; itemId: string; result: string; head?: string; atMs: number }[];
 }
 
+/** Signal `claimWaits`. */
+export interface ClaimWaits {
+  runId: string;
+  reason: string;
+}
+
 export interface LaunchGateInput {
   login: string;
   /** Of the breaker; counted from the execution's start, so a change holds after the next continue-as-new. */
@@ -264,6 +270,9 @@ export interface LaunchGateStatus {
 /** Message names. */
 export const QUERY_STATUS = 'status';
 export const SIGNAL_EVENT = 'event';
+/** From a claim that waits to its item: why it waits. */
+export const SIGNAL_CLAIM = 'claimWaits';
+export const SIGNAL_RELEASE = 'release';
 export const SIGNAL_MERGE_ANSWER = 'mergeAnswer';
 export const SIGNAL_ENQUEUE = 'enqueue';
 export const SIGNAL_WITHDRAW = 'withdraw';

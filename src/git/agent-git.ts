@@ -67,8 +67,10 @@ export async function writeAgentGit(
 async function copyObjects(from: string, to: string): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const folders = (await readdir(from)).filter((name) => name === 'pack' || /^[0-9a-f]{2}$/.test(name));
+      const folders = (await readdir(from)).filter((name) => /^[0-9a-f]{2}$/.test(name));
       await Promise.all(folders.map((name) => copyFolder(path.join(from, name), path.join(to, name))));
+      // Packs last: a repack shows its pack before it removes what it packed, so nothing is missed between the two.
+      await copyFolder(path.join(from, 'pack'), path.join(to, 'pack'));
       return;
     } catch (error) {
       // Another process has repacked between our listing and our copy: list again.

@@ -83,11 +83,26 @@ export class GitError extends Error {
   }
 }
 
+export type GitRunner = (args: readonly string[], options: GitOptions) => Promise<GitOutput>;
+
+let runner: GitRunner = runGitHere;
+
+/** Who starts git from now on; what is asked of it stays the same. */
+export function setGitRunner(next: GitRunner): void {
+  runner = next;
+}
+
 /**
  * Runs git and returns its output. Throws GitError on an exit code outside `okCodes`, a time limit, or too much output;
  * rethrows the signal's own reason on abort.
  */
 export async function git(args: readonly string[], options: GitOptions = {}): Promise<GitOutput> {
+  options.signal?.throwIfAborted();
+  return await runner(args, options);
+}
+
+/** The same, always as a child of this very process. */
+export async function runGitHere(args: readonly string[], options: GitOptions): Promise<GitOutput> {
   const { signal } = options;
   const okCodes = options.okCodes ?? [0];
   signal?.throwIfAborted();

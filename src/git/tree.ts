@@ -11,7 +11,6 @@ import { isRealDirectory, removeDirectory } from './directory.ts';
 import { git, GitError } from './git.ts';
 import { borrowIndex, copyIndex, dropIndex, ensureItemGit, itemPaths, keepIndex, overTree } from './layout.ts';
 import type { ItemPaths, PrivateIndex } from './layout.ts';
-import { maintainRepository } from './maintain.ts';
 import { checkBranch, checkObjectId } from './names.ts';
 import { ensureCommit } from './repository.ts';
 import type { Repository } from './repository.ts';
@@ -45,9 +44,7 @@ export async function prepareTree(options: PrepareTreeOptions): Promise<string> 
   const commit = checkObjectId(options.commit);
   const branch = options.detached === true ? null : checkBranch(options.branch);
   const paths = itemPaths(options.home, options.itemId);
-  await ensureItemGit(repo, paths);
-  await maintainRepository(repo);
-  const directories = await listDirectories(repo, commit, signal);
+  const [directories] = await Promise.all([listDirectories(repo, commit, signal), ensureItemGit(repo, paths)]);
   if (!(await isRealDirectory(paths.tree))) await removeDirectory(paths.tree);
   await mkdir(paths.tree, { recursive: true });
 

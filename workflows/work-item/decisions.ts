@@ -3,7 +3,9 @@
  * records and waits; the main loop re-reads head and evidence by an activity and settles. So nobody approves what has
  * changed under them, and a refusal always says why.
  */
-import { ApplicationFailure, condition } from '@temporalio/workflow';
+import { ApplicationFailure, condition, getExternalWorkflowHandle } from '@temporalio/workflow';
+import { SIGNAL_RELEASE, launchGateId } from '../../src/domain/protocol.ts';
+import type { DecisionVerdict } from '../../activities/types.ts';
 import type { DecisionCommand, DecisionInput, DecisionResult } from '../../src/domain/protocol.ts';
 import { isTerminal } from '../../src/domain/stages.ts';
 import { main } from '../activities.ts';
@@ -24,6 +26,8 @@ export function validateDecision(item: Item, command: DecisionCommand, input: De
   const { itemId } = item.input;
   if (isTerminal(state.stage)) throw refusal(`${itemId} is ${state.stage}`);
   const request = state.request;
+  // A launch that is held waits in its claim: a person's retry lets one probe through.
+  if (command === 'retry' && isClaiming(item)) return;
   if (request === null) {
     throw refusal(`${itemId} is in ${state.stage} and waits for no decision of this kind (it is at work)`);
   }
@@ -85,19 +89,9 @@ export async function takeDecision(item: Item): Promise<AllowedDecision | null> 
     finish({ result: 'refused', message: 'it was decided already', by: '' });
     return null;
   }
-  const verdict = await main.checkDecision.executeWithOptions({ summary: `check ${decision.command}` }, [
-    {
-      ...item.ref,
-      command: decision.command,
-      stage: decision.input.stage ?? null,
-      commit: request.commit,
-      shownCommit: decision.input.commit ?? null,
-      text: decision.input.text ?? null,
-      evidence: decision.input.evidence ?? null,
-      branch: item.state.merged === null ? item.state.branch : null,
-      blobs: decision.command === 'approve' ? request.blobs : null,
-    },
-  ]);
+  const branch = item.state.merged === null ? item.state.branch : null;
+  const blobs = decision.command === 'approve' ? request.blobs : null;
+  const verdict = await checkEvidence(item, decision, branch, blobs);
   if (verdict.result === 'refused') {
     finish({ result: 'refused', message: verdict.reason, by: verdict.by });
     return null;
@@ -111,6 +105,29 @@ export async function takeDecision(item: Item): Promise<AllowedDecision | null> 
   };
 }
 
+/** Re-reads who decided, and, where a branch is given, what the request was about. */
+async function checkEvidence(
+  item: Item,
+  decision: PendingDecision,
+  branch: string | null,
+  blobs: Record<string, string> | null,
+): Promise<DecisionVerdict> {
+  const { command, input } = decision;
+  return await main.checkDecision.executeWithOptions({ summary: `check ${command}` }, [
+    {
+      ...item.ref,
+      command,
+      stage: input.stage ?? null,
+      commit: item.state.request?.commit ?? null,
+      shownCommit: input.commit ?? null,
+      text: input.text ?? null,
+      evidence: input.evidence ?? null,
+      branch,
+      blobs,
+    },
+  ]);
+}
+
 /** Nobody is left waiting when an item closes. */
 export function refuseAllDecisions(item: Item, reason: string): void {
   for (const decision of item.decisions) decision.settled = { result: 'refused', message: reason, by: '' };
@@ -121,9 +138,13 @@ export function refuseAllDecisions(item: Item, reason: string): void {
 export async function watchControls(item: Item, onCancel: () => void): Promise<void> {
   const { state } = item;
   for (;;) {
-    await condition(() => state.controls.length > 0 || item.closed);
+    await condition(() => state.controls.length > 0 || asksForRelease(item) || item.closed);
+    if (asksForRelease(item)) await releaseLaunches(item);
     const control = state.controls[0];
-    if (control === undefined) return;
+    if (control === undefined) {
+      if (item.closed) return;
+      continue;
+    }
     const verdict = await main.checkDecision.executeWithOptions({ summary: `check ${control.command}` }, [
       {
         ...item.ref,
@@ -160,6 +181,31 @@ export async function watchControls(item: Item, onCancel: () => void): Promise<v
         control.command satisfies never;
     }
   }
+}
+
+function isClaiming(item: Item): boolean {
+  return item.state.run?.step === 'claim';
+}
+
+function asksForRelease(item: Item): boolean {
+  return (
+    item.state.request === null && isClaiming(item) && item.decisions.some((decision) => decision.command === 'retry')
+  );
+}
+
+/** A person says that the login is mended (or that a hold is over): the launch gate lets one probe through. */
+async function releaseLaunches(item: Item): Promise<void> {
+  const decision = item.decisions.find((candidate) => candidate.command === 'retry');
+  const login = item.state.plan?.login;
+  if (decision === undefined || login === undefined) return;
+  const verdict = await checkEvidence(item, decision, null, null);
+  const refused = verdict.result === 'refused' ? verdict.reason : null;
+  if (refused === null) await getExternalWorkflowHandle(launchGateId(login)).signal(SIGNAL_RELEASE);
+  decision.settled =
+    refused === null
+      ? { result: 'applied', message: `launches of ${login} are tried again`, by: verdict.by }
+      : { result: 'refused', message: refused, by: verdict.by };
+  item.decisions = item.decisions.filter((other) => other !== decision);
 }
 
 function isSameCommit(shown: string, recorded: string | null): boolean {

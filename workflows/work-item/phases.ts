@@ -107,7 +107,7 @@ export async function runPhase(item: Item): Promise<void> {
 /** Separate budgets per class of failure; none of them touches the developer attempts. */
 function handleFailure(item: Item, plan: StagePlan, failure: Failure, logPath: string): void {
   const { state } = item;
-  state.lastReason = failure.reason;
+  if (failure.code !== 'resume_refused') state.lastReason = failure.reason;
   state.session = null;
   state.usedBudgetMs = 0;
   const failed = `failed:${state.runCount}`;

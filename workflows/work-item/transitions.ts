@@ -32,5 +32,6 @@ export function enterStage(item: Item, stage: Stage, options: { reason?: string;
 export function advance(item: Item): void {
   const { state } = item;
   state.reasons = [];
+  state.lastReason = null;
   enterStage(item, nextStage(state.stage, state.skipStages));
 }

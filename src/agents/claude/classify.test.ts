@@ -13,6 +13,8 @@ const EXPECTED: Record<string, { class: FailureClass; code: string } | null> = {
   empty_output: null,
   killed: null,
   protocol_error: null,
+  // Told by its words: see `isResumeRefused`.
+  resume_refused: null,
   max_turns: { class: 'permanent', code: 'max_turns' },
   max_budget: { class: 'permanent', code: 'max_budget' },
   aborted: { class: 'permanent', code: 'aborted' },

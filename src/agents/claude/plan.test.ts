@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { LaunchRequest } from '../contract.ts';
+import { linesOf, readLines } from './fixtures.test-helper.ts';
 import { createClaudeCli } from './index.ts';
 
 const request: LaunchRequest = {
@@ -33,6 +34,7 @@ test('a fresh launch: stream-json, pre-assigned session, prompt on stdin', () =>
       '--setting-sources',
       'user',
       '--strict-mcp-config',
+      '--disallowedTools=ScheduleWakeup,CronCreate,Monitor,EnterWorktree,ExitWorktree',
     ],
     env: {
       TZ: 'UTC',
@@ -98,6 +100,8 @@ test('the login is named after its directory, the same on every host', () => {
 
 test('a refused resume is recognised', () => {
   const cli = createClaudeCli({ env: {}, uid: 1000 });
-  expect(cli.isResumeRefused?.('No conversation found with session ID: 123')).toBe(true);
+  const { result } = readLines(linesOf('claude-resume-unknown.stream.jsonl'));
+  expect(result?.ok).toBe(false);
+  expect(cli.isResumeRefused?.(result?.text ?? '')).toBe(true);
   expect(cli.isResumeRefused?.('API Error: 500')).toBe(false);
 });

@@ -21,6 +21,12 @@ const FIXED_ENV = {
   CLAUDE_CODE_MAX_RETRIES: '3',
 } as const;
 
+/**
+ * Tools that make sense only where somebody stays: the first three keep a finished run open until its silence limit or
+ * start another turn after its result, a worktree of the agent's own takes its work out of the tree that is saved.
+ */
+const UNATTENDED_TOOLS = ['ScheduleWakeup', 'CronCreate', 'Monitor', 'EnterWorktree', 'ExitWorktree'] as const;
+
 /** What a launch may look at besides its request. */
 export interface LaunchHost {
   env: NodeJS.ProcessEnv;
@@ -46,6 +52,8 @@ export function planClaudeLaunch(request: LaunchRequest, host: LaunchHost): Laun
     '--setting-sources',
     'user',
     '--strict-mcp-config',
+    // One argument: the option would take what follows it for names of tools.
+    `--disallowedTools=${UNATTENDED_TOOLS.join(',')}`,
     ...(request.maxBudgetUsd === undefined ? [] : ['--max-budget-usd', String(request.maxBudgetUsd)]),
     ...(settings.extraArgs ?? []),
   ];

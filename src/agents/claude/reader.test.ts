@@ -61,6 +61,41 @@ test('a resumed session reports its whole cost, old builds their run alone', () 
   expect(readAfter('3.0.0', first)?.cumulativeUsage).toBe(true);
 });
 
+test('after an interruption the total of the session is too small, and the run says what it used itself', () => {
+  const sample: Record<string, object> & { expect: { interruptedCostUsd: number; runCostUsd: number } } = JSON.parse(
+    readFixture('claude-resume-after-interrupt.json'),
+  );
+  const interrupted = readAfter('2.1.330', sample['interrupted']);
+  const resumed = readAfter('2.1.330', sample['resumed']);
+  expect(interrupted?.runUsage?.costUsd).toBe(sample.expect.interruptedCostUsd);
+  const difference = (resumed?.usage?.costUsd ?? 0) - (interrupted?.usage?.costUsd ?? 0);
+  expect(difference).toBeLessThan(sample.expect.runCostUsd / 2);
+  expect(resumed?.runUsage).toEqual({
+    inputTokens: 1000,
+    outputTokens: 50,
+    cachedTokens: 500,
+    costUsd: sample.expect.runCostUsd,
+    turns: 1,
+    durationMs: 22_000,
+  });
+});
+
+test('what a run used itself is the sum over its results, and unknown once one of them does not say', () => {
+  const silent = JSON.stringify({ type: 'result', subtype: 'success', is_error: false, result: 'x' });
+  expect(readLines([resultSince(10, 2), resultSince(5, 1)]).result?.runUsage).toMatchObject({
+    inputTokens: 17,
+    costUsd: 1.5,
+    turns: 3,
+  });
+  expect(readLines([resultSince(10, 2), silent]).result).not.toHaveProperty('runUsage');
+  expect(readLines([silent, resultSince(5, 1)]).result).not.toHaveProperty('runUsage');
+});
+
+test('the diagnosis of an interrupted run is not shown to people', () => {
+  const { result } = readLines(linesOf('claude-error-during-execution.json'));
+  expect(result).toMatchObject({ ok: false, text: '', terminalReason: 'aborted_tools', usage: { costUsd: 0.4471 } });
+});
+
 test('a killed stream has an open tool call and no result', () => {
   const { events, result } = readLines(linesOf('claude-killed-sigterm.stream.jsonl'));
   expect(events.at(-1)).toMatchObject({ toolOpen: 'toolu_01D', text: 'Bash npm test' });
@@ -186,6 +221,13 @@ function apiError(parent: string | null): string {
     error: 'rate_limit',
     message: { model: '<synthetic>', content: [] },
   });
+}
+
+/** A result that names what was used since the one before it. */
+function resultSince(inputTokens: number, turns: number): string {
+  const models = { main: { inputTokens, costUSD: 0.5 }, helper: { inputTokens: 1, costUSD: 0.25 } };
+  const end = { type: 'result', subtype: 'success', is_error: false, result: 'x', num_turns: turns };
+  return JSON.stringify({ ...end, model_usage_since_last_result: models });
 }
 
 /** Whether a result that says `is_error: false` counts as fine with these fields besides. */

@@ -2,6 +2,8 @@
  * Reads Claude Code's stream-json into the common vocabulary. The set of event types is open: what it does not know is
  * a bare sign of life, so that a new kind of event never looks like silence. Never throws.
  */
+import type { Usage } from '../../domain/types.ts';
+import { zeroUsage } from '../../domain/usage.ts';
 import type { AgentEvent, EventReader } from '../contract.ts';
 import { asNumber, asRecord, asRecords, asText, type JsonRecord, oneLine, parseJson } from './json.ts';
 import { readResult } from './result.ts';
@@ -16,7 +18,12 @@ export interface ReaderOptions {
 
 /** A reader of one stream; several `result` lines may come, and the last one wins. */
 export function createClaudeReader(options: ReaderOptions = {}): EventReader {
-  const state = { model: null as string | null, version: null as string | null, assistantError: null as string | null };
+  const state = {
+    model: null as string | null,
+    version: null as string | null,
+    assistantError: null as string | null,
+    used: zeroUsage() as Usage | null,
+  };
 
   function readEvent(event: JsonRecord): AgentEvent[] {
     switch (event['type']) {
@@ -30,8 +37,10 @@ export function createClaudeReader(options: ReaderOptions = {}): EventReader {
         return readLimit(event);
       case 'result': {
         const cumulativeUsage = options.cumulativeUsage ?? isCumulative(state.version);
-        const context = { model: state.model, assistantError: state.assistantError, cumulativeUsage };
-        return [{ type: 'result', result: readResult(event, context) }];
+        const { model, assistantError, used: usedBefore } = state;
+        const result = readResult(event, { model, assistantError, cumulativeUsage, usedBefore });
+        state.used = result.runUsage ?? null;
+        return [{ type: 'result', result }];
       }
       default:
         return typeof event['type'] === 'string' ? [{ type: 'activity' }] : [];

@@ -3,6 +3,7 @@
  * failure carries it too, so `is_error`, `api_error_status` and `terminal_reason` are read together.
  */
 import type { Usage } from '../../domain/types.ts';
+import { addUsage } from '../../domain/usage.ts';
 import type { AgentFinalResult } from '../contract.ts';
 import { asCount, asNumber, asRecord, asRecords, asText, type JsonRecord } from './json.ts';
 
@@ -35,6 +36,8 @@ export interface ResultContext {
   /** `error` of the last synthetic assistant message (`authentication_failed`, `model_not_found` …). */
   assistantError: string | null;
   cumulativeUsage: boolean;
+  /** Sum of what the stream's earlier results used; null where one of them did not say. */
+  usedBefore: Usage | null;
 }
 
 /** Reads a `type: "result"` object. */
@@ -42,14 +45,16 @@ export function readResult(source: JsonRecord, context: ResultContext): AgentFin
   const terminalReason = asText(source['terminal_reason']);
   const apiStatus = asNumber(source['api_error_status']);
   const errors = Array.isArray(source['errors']) ? source['errors'].filter((entry) => typeof entry === 'string') : [];
+  const runUsage = readRunUsage(source, context.usedBefore);
   return {
     ok:
       source['is_error'] === false &&
       (source['subtype'] === undefined || source['subtype'] === 'success') &&
       apiStatus === null &&
       !(terminalReason !== null && BAD_TERMINAL_REASONS.has(terminalReason)),
-    text: typeof source['result'] === 'string' ? source['result'] : errors.join('\n'),
+    text: typeof source['result'] === 'string' ? source['result'] : errors.filter(isForPeople).join('\n'),
     usage: readUsage(source),
+    ...(runUsage === null ? {} : { runUsage }),
     model: mainModel(source, context.model),
     sessionId: asText(source['session_id']),
     apiStatus,
@@ -90,32 +95,53 @@ function reasonOfSubtype(source: JsonRecord): string | null {
   }
 }
 
+/** An interrupted run explains itself in `[ede_diagnostic] result_type=…`: nothing that a person could use. */
+function isForPeople(error: string): boolean {
+  return !error.startsWith('[ede_diagnostic]');
+}
+
 /** `modelUsage` covers sub-agents and helper models; `usage` only the main loop, and is the fallback. */
 function readUsage(source: JsonRecord): Usage | null {
-  const perModel = Object.values(asRecord(source['modelUsage']) ?? {})
-    .map(asRecord)
-    .filter((entry) => entry !== null);
+  const perModel = modelEntries(source['modelUsage']);
   const main = asRecord(source['usage']);
   if (perModel.length === 0 && main === null && source['total_cost_usd'] === undefined) return null;
-  const sum = (key: string): number => perModel.reduce((total, entry) => total + asCount(entry[key]), 0);
   const tokens =
     perModel.length > 0
-      ? {
-          inputTokens: sum('inputTokens'),
-          outputTokens: sum('outputTokens'),
-          cachedTokens: sum('cacheReadInputTokens') + sum('cacheCreationInputTokens'),
-        }
+      ? sumTokens(perModel)
       : {
           inputTokens: asCount(main?.['input_tokens']),
           outputTokens: asCount(main?.['output_tokens']),
           cachedTokens: asCount(main?.['cache_read_input_tokens']) + asCount(main?.['cache_creation_input_tokens']),
         };
+  return { ...tokens, costUsd: asCount(source['total_cost_usd']), ...readSpan(source) };
+}
+
+/** The first result of a stream counts from the start of the process, also after a resume; later ones from the one before. */
+function readRunUsage(source: JsonRecord, usedBefore: Usage | null): Usage | null {
+  if (usedBefore === null || asRecord(source['model_usage_since_last_result']) === null) return null;
+  const perModel = modelEntries(source['model_usage_since_last_result']);
+  const costUsd = sumOf(perModel, 'costUSD');
+  return addUsage(usedBefore, { ...sumTokens(perModel), costUsd, ...readSpan(source) });
+}
+
+function readSpan(source: JsonRecord): Pick<Usage, 'turns' | 'durationMs'> {
+  return { turns: asCount(source['num_turns']), durationMs: asCount(source['duration_ms']) };
+}
+
+function modelEntries(models: unknown): JsonRecord[] {
+  return asRecords(Object.values(asRecord(models) ?? {}));
+}
+
+function sumTokens(perModel: JsonRecord[]): Pick<Usage, 'inputTokens' | 'outputTokens' | 'cachedTokens'> {
   return {
-    ...tokens,
-    costUsd: asCount(source['total_cost_usd']),
-    turns: asCount(source['num_turns']),
-    durationMs: asCount(source['duration_ms']),
+    inputTokens: sumOf(perModel, 'inputTokens'),
+    outputTokens: sumOf(perModel, 'outputTokens'),
+    cachedTokens: sumOf(perModel, 'cacheReadInputTokens') + sumOf(perModel, 'cacheCreationInputTokens'),
   };
+}
+
+function sumOf(perModel: JsonRecord[], key: string): number {
+  return perModel.reduce((total, entry) => total + asCount(entry[key]), 0);
 }
 
 /** The init event's model where it answered; after a fallback the one that cost most. Old builds append `[1m]`. */

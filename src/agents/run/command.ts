@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { CommandResult } from '../../domain/types.ts';
 import { type ExitRecord, type LaunchRecord, RUN_FILES } from '../record.ts';
 import { attachRun } from './attach.ts';
-import { launchRun } from './launch.ts';
+import { launchRun, type WarmSupervisor } from './launch.ts';
 import { readLaunchRecord } from './records.ts';
 import { readTail } from './tail.ts';
 
@@ -17,6 +17,8 @@ export interface CommandOptions {
   /** Abort detaches; the command goes on until its own limit or lease. */
   signal: AbortSignal;
   renew(): boolean;
+  /** Started ahead for this run. */
+  warm?: WarmSupervisor;
 }
 
 /**
@@ -28,7 +30,7 @@ export async function runCommand(
   launch: LaunchRecord,
   options: CommandOptions,
 ): Promise<CommandResult> {
-  await launchRun(runDir, launch);
+  await launchRun(runDir, launch, options.warm);
   const end = await attachRun(runDir, { ...options, onLine: () => undefined });
   return commandResultFrom(runDir, end.kind === 'ended' ? end.exit : null);
 }
