@@ -28,15 +28,20 @@ afterEach(() => rmSync(home, { recursive: true, force: true }));
 function createDeps(
   answer: (take: TakeInput) => Promise<TakeResult>,
   concurrentRuns = 1,
-): { deps: Deps; asked: string[] } {
+): { deps: Deps; asked: string[]; told: unknown[] } {
   const asked: string[] = [];
   const executeUpdateWithStart = (_name: string, options: { args: [TakeInput] }): Promise<TakeResult> => {
     asked.push(options.args[0].runId);
     return answer(options.args[0]);
   };
-  const client = { workflow: { executeUpdateWithStart } } as unknown as Client;
+  const told: unknown[] = [];
+  const signal = (_name: string, waits: unknown): Promise<void> => {
+    told.push(waits);
+    return Promise.resolve();
+  };
+  const client = { workflow: { executeUpdateWithStart, getHandle: () => ({ signal }) } } as unknown as Client;
   const limits = { ...DEFAULT_LIMITS, concurrentRuns };
-  return { deps: testDeps(testConfig(home, { limits }), { client }), asked };
+  return { deps: testDeps(testConfig(home, { limits }), { client }), asked, told };
 }
 
 function claim(deps: Deps, runId: string): { environment: MockActivityEnvironment; end: Promise<ClaimResult> } {
@@ -62,7 +67,7 @@ describe('a claim', () => {
 
   it('keeps no slot from others while the gate refuses, and takes one as soon as it grants', async () => {
     let isOpen = false;
-    const { deps, asked } = createDeps(() =>
+    const { deps, asked, told } = createDeps(() =>
       Promise.resolve(isOpen ? { granted: true } : { granted: false, reason: 'breaker open' }),
     );
     const runId = randomUUID();
@@ -73,6 +78,9 @@ describe('a claim', () => {
     await sleep(1_200);
     // The reason shows in the heartbeat, where the Web UI has it.
     expect(beats.at(-1)).toEqual({ waitingFor: 'breaker open' });
+    await until('a second refusal', () => asked.length === 2);
+    // The item hears of it once, not every time that the gate is asked.
+    expect(told).toEqual([{ runId, reason: 'breaker open' }]);
     isOpen = true;
     expect((await waiting.end).waitedMs).toBeGreaterThan(1_000);
     expect(taken()).toEqual([runId]);

@@ -10,7 +10,6 @@ import type { MergeRequest } from '../src/domain/protocol.ts';
 import type { Forge } from '../src/forges/port.ts';
 import { checkMarkersAt } from '../src/gates/markers-gate.ts';
 import { keepCandidate, keptCandidate, makeCandidate, pushCandidate } from '../src/git/candidate.ts';
-import { gitLine } from '../src/git/git.ts';
 import { isAncestor, sameOutside } from '../src/git/read.ts';
 import { artifactsDirectory } from '../src/domain/names.ts';
 import { fetchRepository, remoteHead, remoteRefs } from '../src/git/repository.ts';
@@ -34,15 +33,16 @@ export async function prepareCandidate(deps: Deps, input: CandidateInput): Promi
   const head = await remoteHead(repo, request.branch);
   const kept = await keptCandidate(repo, request.itemId);
   // The answer of a landing was lost: asked anew, its candidate is on main, and the branch stands at it or is gone.
-  if (kept !== null && (head === kept || (head === null && (await wasMadeFrom(repo, request, kept))))) {
-    if (await isAncestor(repo, kept, base).catch(() => false))
-      return { result: 'landed', base: await firstParent(repo, kept), head: kept };
+  if (kept !== null && (head === kept.commit || (head === null && (await wasMadeFrom(repo, request, kept.commit))))) {
+    if (await isAncestor(repo, kept.commit, base).catch(() => false)) {
+      return { result: 'landed', base: kept.base, head: kept.commit };
+    }
   }
   if (head === null) {
     return { result: 'empty', reason: `branch ${request.branch} is not on the forge any more` };
   }
   // A round that pushed its candidate and then met a moved base has left that candidate on the branch.
-  if (head !== request.head && head !== kept) {
+  if (head !== request.head && head !== kept?.commit) {
     return { result: 'moved', reason: `${request.branch} was pushed to since its review (now ${head.slice(0, 10)})` };
   }
   const made = await makeCandidate({
@@ -60,7 +60,7 @@ export async function prepareCandidate(deps: Deps, input: CandidateInput): Promi
   if (made.kind === 'empty') {
     return { result: 'empty', reason: `the branch changes nothing against ${project.branch}` };
   }
-  await keepCandidate(repo, { itemId: request.itemId, commit: made.commit });
+  await keepCandidate(repo, { itemId: request.itemId, commit: made.commit, base });
   const lost = await lostMarkers(repo, project, base, made.commit, request.itemId);
   if (lost !== null) return { result: 'markers', reason: lost };
   const { limits } = deps.config();
@@ -85,10 +85,6 @@ async function wasMadeFrom(repo: Repository, request: MergeRequest, candidate: s
   if (candidate === request.head) return true;
   const replaced = Array.from({ length: MAX_ROUNDS }, (_, round) => `refs/stagewright/${request.itemId}/${round + 1}`);
   return (await remoteRefs(repo, replaced)).includes(request.head);
-}
-
-async function firstParent(repo: Repository, commit: string): Promise<string> {
-  return await gitLine(['rev-parse', '--verify', `${commit}^`], { gitDir: repo.gitDir });
 }
 
 /** Skipped only where our own command has passed on this very tree, reports aside; any doubt runs it. */

@@ -5,7 +5,7 @@
  */
 import { Context } from '@temporalio/activity';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, statfs, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentFinalResult, EventReader } from '../src/agents/contract.ts';
@@ -42,6 +42,7 @@ const TAIL_BYTES = 2_048;
 const UNSTRUCTURED_BYTES = 16_384;
 /** The longest that Claude Code's Bash tool can be asked for; other tools are shorter. */
 const TOOL_LIMIT_MS = 600_000;
+const FULL_BYTES = 64 * 1024;
 /** How often an attempt looks whether another one has prepared the tree. */
 const PREPARE_POLL_MS = 50;
 
@@ -316,6 +317,9 @@ async function reportEnd(
     tail: `${witness.unstructured}\n${stderr}`,
     nowMs,
   });
+  if (judged.failure?.class === 'permanent' && result === null && (await isDiskFull(runDir))) {
+    judged.failure = { class: 'infrastructure', code: 'disk_full', reason: 'the disk was full when the run ended' };
+  }
   const refusedResume =
     input.resumeSessionId !== null &&
     judged.outcome === 'failed' &&
@@ -337,6 +341,12 @@ async function reportEnd(
     startedAtMs: exit.startedAtMs,
     endedAtMs: exit.endedAtMs,
   };
+}
+
+/** No room for as much as a result line: whatever the agent's end looks like, it says nothing about its work. */
+async function isDiskFull(directory: string): Promise<boolean> {
+  const { bavail, bsize } = await statfs(directory);
+  return bavail * bsize < FULL_BYTES;
 }
 
 /** The words of a result that says it is an error are the CLI's own, never the agent's prose. */

@@ -35,7 +35,9 @@ export const recovery: Bench = {
       });
       let mostAgents = 0;
       const sampling = setInterval(() => {
-        mostAgents = Math.max(mostAgents, livingAgents(world.home).length);
+        const together = countTogether(world.home);
+        if (together > Math.max(mostAgents, 1)) say(`${together} agents at once`);
+        mostAgents = Math.max(mostAgents, together);
       }, SAMPLE_MS);
       try {
         const { attachedMs, ids } = await killWorkers(world, gate, say);
@@ -67,6 +69,14 @@ export const recovery: Bench = {
   },
 };
 
+/** Looked at twice: between two reads of one look, one agent may have ended and the next one begun. */
+function countTogether(home: string): number {
+  const first = livingAgents(home);
+  if (first.length < 2) return first.length;
+  const second = new Set(livingAgents(home));
+  return first.filter((pid) => second.has(pid)).length;
+}
+
 function countLost(outcomes: readonly (RunOutcome | 'queued' | 'running')[]): number {
   return outcomes.filter((outcome) => outcome !== 'succeeded').length;
 }
@@ -79,9 +89,11 @@ async function killWorkers(
   const ids: string[] = [];
   for (let n = 0; n < ITEMS; n += 1) ids.push(await world.submit(`item ${n}`));
   const attachedMs: number[] = [];
+  const released = new Set<string>();
   let worker = await world.startWorker();
   while (attachedMs.length < KILLS) {
-    const { id, runDir } = await findRunAtWork(world, ids);
+    const held = ids.filter((id) => !released.has(id));
+    const { id, runDir } = await findRunAtWork(world, held);
     for (let n = 0; n < KILLS_PER_RUN; n += 1) {
       // Anywhere within the two seconds of lease, heartbeat and looks at the supervisor.
       await sleep(200 + Math.random() * 2_000);
@@ -94,6 +106,7 @@ async function killWorkers(
       worker = await starting;
       say(`kill ${attachedMs.length} of ${KILLS}: attached after ${Math.round(attachedMs.at(-1) ?? 0)} ms`);
     }
+    released.add(id);
     if (attachedMs.length < KILLS) writeFileSync(gate(id), '');
   }
   return { attachedMs, ids };

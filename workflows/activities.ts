@@ -3,7 +3,6 @@
  * be tried how often is counted in workflow state. Every line says which failure its timeout bounds.
  */
 import { proxyActivities } from '@temporalio/workflow';
-import type { ActivityOptions } from '@temporalio/workflow';
 import { GATES_QUEUE, agentsQueue, hostQueue } from '../src/domain/protocol.ts';
 import type { AgentQueueActivities, GateActivities, HostActivities, MainActivities } from '../activities/types.ts';
 
@@ -15,7 +14,20 @@ const patient = { initialInterval: '1 second', maximumInterval: '1 minute' } as 
 /** Board, forge and file reads: a hung request is given up after two minutes and repeated. */
 export const main = proxyActivities<MainActivities>({ startToCloseTimeout: '2 minutes', retry: patient });
 
-export const mainOptions: ActivityOptions = { startToCloseTimeout: '2 minutes', retry: patient };
+/** A delivery is given up after half a minute of tries and begun anew by the outbox: it must never hold up anything else. */
+export const board = proxyActivities<Pick<MainActivities, 'deliver'>>({
+  startToCloseTimeout: '2 minutes',
+  retry: { ...patient, maximumAttempts: 6 },
+});
+
+/**
+ * Making and landing a candidate: git and the forge, repeatable at any point. A step that hangs past its ceiling is ended
+ * for good: the queue counts it as trouble and asks anew.
+ */
+export const mergeSteps = proxyActivities<Pick<MainActivities, 'prepareCandidate' | 'landCandidate'>>({
+  startToCloseTimeout: '15 minutes',
+  retry: { ...patient, nonRetryableErrorTypes: [CEILING_IS_FINAL] },
+});
 
 /** Waiting in place for a free slot has no end of its own; a dead worker is noticed by the heartbeat. */
 export function agentQueueActivities(login: string): ReturnType<typeof proxyActivities<AgentQueueActivities>> {

@@ -23,7 +23,7 @@ import { enqueue, hold, move, next, withdraw } from '../src/domain/merge-order.t
 import type { QueueEntry } from '../src/domain/merge-order.ts';
 import { QUERY_STATUS, SIGNAL_ENQUEUE, SIGNAL_WITHDRAW } from '../src/domain/protocol.ts';
 import type { MergeAnswer, MergeQueueInput, MergeQueueStatus, MergeRequest } from '../src/domain/protocol.ts';
-import { gateActivities, main } from './activities.ts';
+import { gateActivities, main, mergeSteps } from './activities.ts';
 
 const enqueueSignal = defineSignal<[MergeRequest]>(SIGNAL_ENQUEUE);
 const withdrawSignal = defineSignal<[{ key: string; workflowId: string }]>(SIGNAL_WITHDRAW);
@@ -35,6 +35,8 @@ const statusQuery = defineQuery<MergeQueueStatus>(QUERY_STATUS);
 const ANSWER_MS = 7 * 24 * 3_600_000;
 /** Moved bases in a row after which a person should look. */
 const MAX_ROUNDS = 3;
+/** Where a step never came so far as to say what the project's settings are. */
+const STEP_PATIENCE = { maximum: 3, baseMs: 30_000 };
 /** Nothing waits: the execution ends after this, and the next request starts a new one. */
 const IDLE_MS = 3_600_000;
 
@@ -98,7 +100,7 @@ async function runGate(state: State, testing: CancellationScope): Promise<MergeA
   for (let round = 1; ; ) {
     if (current.withdrawn) return { key, result: 'withdrawn', reason: 'withdrawn' };
     state.counters.attempts += 1;
-    const attempt = await attemptMerge(state, request, round, testing);
+    const attempt = await attemptMerge(state, request, round, testing).catch(explainCeiling);
     if (attempt.kind === 'answer') return attempt.answer;
     if (attempt.kind === 'baseMoved') {
       round += 1;
@@ -117,6 +119,12 @@ async function runGate(state: State, testing: CancellationScope): Promise<MergeA
   }
 }
 
+/** A step that passed its ceiling says nothing about the code. */
+function explainCeiling(error: unknown): Attempt {
+  if (!(error instanceof ActivityFailure)) throw error;
+  return { kind: 'trouble', reason: `${error.activityType} passed its ceiling`, ...STEP_PATIENCE };
+}
+
 type Attempt =
   | { kind: 'answer'; answer: MergeAnswer }
   | { kind: 'baseMoved' }
@@ -132,7 +140,7 @@ async function attemptMerge(
   const { key, itemId, project } = request;
   const label = `${itemId} · round ${round}`;
   if (current !== null) current.step = 'candidate';
-  const made = await main.prepareCandidate.executeWithOptions({ summary: `candidate · ${label}` }, [
+  const made = await mergeSteps.prepareCandidate.executeWithOptions({ summary: `candidate · ${label}` }, [
     { project, request },
   ]);
   if (made.result !== 'candidate') return { kind: 'answer', answer: refuseCandidate(state, key, made) };
@@ -156,7 +164,7 @@ async function attemptMerge(
   }
   if (current?.withdrawn === true) return { kind: 'answer', answer: { key, result: 'withdrawn', reason: 'withdrawn' } };
   if (current !== null) current.step = 'landing';
-  const landed = await main.landCandidate.executeWithOptions({ summary: `land · ${label}` }, [
+  const landed = await mergeSteps.landCandidate.executeWithOptions({ summary: `land · ${label}` }, [
     { project, request, commit: made.commit, base: made.base, from: made.from, round },
   ]);
   switch (landed.result) {

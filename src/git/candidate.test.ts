@@ -179,9 +179,9 @@ describe('pushCandidate', () => {
   });
 
   it('leaves the candidate where another host finds it', async () => {
-    await keepCandidate(world.repo, { itemId: ITEM, commit: head });
-    await keepCandidate(world.repo, { itemId: ITEM, commit: candidate });
-    expect(await keptCandidate(world.repo, ITEM)).toBe(candidate);
+    await keepCandidate(world.repo, { itemId: ITEM, commit: head, base: head });
+    await keepCandidate(world.repo, { itemId: ITEM, commit: candidate, base: head });
+    expect(await keptCandidate(world.repo, ITEM)).toEqual({ commit: candidate, base: head });
   });
 });
 

@@ -74,15 +74,30 @@ async function keepCommits(repo: Repository, mainHead: string, head: string, tre
   return replayed.kind === 'clean' && replayed.tree === tree ? replayed.head : null;
 }
 
-/** Puts the candidate at `refs/stagewright/<ID>/candidate`, so that another host can fetch and test it. */
-export async function keepCandidate(repo: Repository, request: { itemId: string; commit: string }): Promise<void> {
-  const ref = `refs/stagewright/${checkName('item id', request.itemId)}/candidate`;
-  await pushRefs(repo, [{ ref, commit: request.commit }]);
+export interface KeptCandidate {
+  commit: string;
+  /** The base branch's tip that it was made on. */
+  base: string;
+}
+
+/** Keeps the candidate and its base at `refs/stagewright/<ID>/…`, so that another host can fetch, test and recognise it. */
+export async function keepCandidate(repo: Repository, request: KeptCandidate & { itemId: string }): Promise<void> {
+  const [candidate, base] = candidateRefs(request.itemId);
+  await pushRefs(repo, [
+    { ref: candidate, commit: request.commit },
+    { ref: base, commit: request.base },
+  ]);
 }
 
 /** The candidate that was kept last for an item, or null. */
-export async function keptCandidate(repo: Repository, itemId: string): Promise<string | null> {
-  return (await remoteRefs(repo, [`refs/stagewright/${checkName('item id', itemId)}/candidate`]))[0] ?? null;
+export async function keptCandidate(repo: Repository, itemId: string): Promise<KeptCandidate | null> {
+  const [commit, base] = await remoteRefs(repo, candidateRefs(itemId));
+  return commit === null || commit === undefined || base === null || base === undefined ? null : { commit, base };
+}
+
+function candidateRefs(itemId: string): [candidate: string, base: string] {
+  const folder = `refs/stagewright/${checkName('item id', itemId)}`;
+  return [`${folder}/candidate`, `${folder}/candidate-base`];
 }
 
 export type PushCandidateResult =

@@ -1,9 +1,10 @@
 /**
- * Reads objects through one `git cat-file --batch-command`: any number of commits, trees and blobs for one process.
+ * Reads objects through one `git cat-file --batch-command` per repository: a start costs more than a hundred answers.
  * Paths are walked tree by tree, so the mode of every step is known and a link is never followed.
  */
+import { spawn } from 'node:child_process';
+import type { ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import { execa } from 'execa';
 import { GitError, gitEnvironment, LOCAL_TIMEOUT_MS } from './git.ts';
 
 const TYPES = ['commit', 'tree', 'blob', 'tag'] as const;
@@ -42,47 +43,98 @@ export interface ObjectReader {
   entryAt(commit: string, filePath: string): Promise<TreeEntry | null>;
 }
 
-/** Runs `use` with a reader and ends its process, whatever happens. */
+/** A reader nobody uses any more ends after this: a gate's few questions find the one of the work that was saved. */
+const IDLE_MS = 10_000;
+
+interface Process {
+  child: ReturnType<typeof startProcess>;
+  input: ReturnType<typeof createInput>;
+  /** The last question asked; the next one waits for its answer. */
+  last: Promise<unknown>;
+  users: number;
+  ending: NodeJS.Timeout | undefined;
+}
+
+const processes = new Map<string, Process>();
+
+/** Runs `use` with a reader. One process per repository answers all that read it, and the next ones for a while. */
 export async function withObjects<T>(gitDir: string, use: (reader: ObjectReader) => Promise<T>): Promise<T> {
-  const child = execa('git', ['cat-file', '--batch-command'], {
-    cwd: gitDir,
-    env: gitEnvironment({ gitDir }),
-    extendEnv: false,
-    reject: false,
-    buffer: false,
-    encoding: 'buffer',
-    stdin: 'pipe',
-    stdout: 'pipe',
-    stderr: 'ignore',
-    timeout: LOCAL_TIMEOUT_MS,
-  });
+  const process = processes.get(gitDir) ?? openProcess(gitDir);
+  clearTimeout(process.ending);
+  process.users += 1;
+  keepAlive(process, true);
+  let limit: NodeJS.Timeout | undefined;
   try {
-    return await use(createReader(child.stdin, child.stdout));
+    limit = setTimeout(() => endProcess(gitDir, process), LOCAL_TIMEOUT_MS);
+    return await use(createReader(process));
+  } catch (error) {
+    // It may be in the middle of an answer, or dead: whoever comes next gets a fresh one.
+    if (error instanceof GitError && error.retryable) endProcess(gitDir, process);
+    throw error;
   } finally {
-    child.stdin.destroy();
-    child.stdout.destroy();
-    child.kill('SIGKILL');
-    await child;
+    clearTimeout(limit);
+    process.users -= 1;
+    if (process.users === 0) {
+      keepAlive(process, false);
+      process.ending = setTimeout(() => endProcess(gitDir, process), IDLE_MS).unref();
+    }
   }
 }
 
-function createReader(stdin: Writable, stdout: Readable): ObjectReader {
-  const input = createInput(stdout);
-  let last: Promise<unknown> = Promise.resolve();
-  const trees = new Map<string, TreeEntry[]>();
+function openProcess(gitDir: string): Process {
+  const child = startProcess(gitDir);
+  const process: Process = {
+    child,
+    input: createInput(child.stdout),
+    last: Promise.resolve(),
+    users: 0,
+    ending: undefined,
+  };
+  processes.set(gitDir, process);
   // A dead process shows as the end of its output; its pipe must not throw on its own.
-  stdin.on('error', () => undefined);
+  child.stdin.on('error', () => undefined);
+  child.once('error', () => endProcess(gitDir, process));
+  child.once('exit', () => endProcess(gitDir, process));
+  return process;
+}
+
+function startProcess(gitDir: string): ChildProcessByStdio<Writable, Readable, null> {
+  return spawn('git', ['cat-file', '--batch-command'], {
+    cwd: gitDir,
+    env: gitEnvironment({ gitDir }),
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+}
+
+function endProcess(gitDir: string, process: Process): void {
+  if (processes.get(gitDir) === process) processes.delete(gitDir);
+  clearTimeout(process.ending);
+  process.child.stdin.destroy();
+  process.child.kill('SIGKILL');
+}
+
+/** An idle one keeps nobody alive; it ends with whoever started it. */
+function keepAlive({ child }: Process, isUsed: boolean): void {
+  for (const handle of [child, child.stdin, child.stdout]) {
+    if (isUsed && 'ref' in handle && typeof handle.ref === 'function') handle.ref();
+    if (!isUsed && 'unref' in handle && typeof handle.unref === 'function') handle.unref();
+  }
+}
+
+function createReader(process: Process): ObjectReader {
+  const { input } = process;
+  const trees = new Map<string, TreeEntry[]>();
 
   /** One question at a time: the answers come in the order of the questions. */
   function inTurn<T>(ask: () => Promise<T>): Promise<T> {
-    const mine = last.then(ask);
-    last = mine.catch(() => undefined);
+    const mine = process.last.then(ask);
+    process.last = mine.catch(() => undefined);
     return mine;
   }
 
   async function askHeader(command: string, name: string): Promise<ObjectInfo | null> {
     if (/[\n\0]/.test(name)) return null;
-    stdin.write(`${command} ${name}\n`);
+    process.child.stdin.write(`${command} ${name}\n`);
     const header = await input.line();
     const match = /^([0-9a-f]{40,64}) (commit|tree|blob|tag) (\d+)$/.exec(header);
     if (match === null) return null;

@@ -26,8 +26,14 @@ const QUEUE_ORDER = {
   'matching.enableFairness': true,
 };
 
+/**
+ * 100 by default: a storm that brings more signals than that within one workflow task fails the task, again and again, so
+ * that the workflow never gets to continue as new and is full for ever at 10,000. Above it the server holds signals back.
+ */
+const STORMS = { 'history.maximumBufferedEventsBatch': 2_000 };
+
 /** docker/dynamicconfig/production.yaml sets the same on a real cluster. */
-export const DYNAMIC_CONFIG: Record<string, number | boolean> = { ...QUEUE_POLLS_PER_SECOND, ...QUEUE_ORDER };
+export const DYNAMIC_CONFIG: Record<string, number | boolean> = { ...QUEUE_POLLS_PER_SECOND, ...QUEUE_ORDER, ...STORMS };
 
 /** WAL makes a commit one write instead of two; FULL syncs each, so that an accepted signal survives a power cut. */
 const SQLITE_PRAGMAS = ['journal_mode=WAL', 'synchronous=FULL'];

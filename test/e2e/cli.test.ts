@@ -43,7 +43,10 @@ describe('the command line against a real instance', () => {
     await world.until(id, 'approval', (status) => status.waiting?.kind === 'approval');
     const file = path.join(world.home, 'people.json');
     const people = readFileSync(file, 'utf8');
-    writeFileSync(file, people.replaceAll('"approver": true', '"approver": false').replaceAll('"approver":true', '"approver":false'));
+    writeFileSync(
+      file,
+      people.replaceAll('"approver": true', '"approver": false').replaceAll('"approver":true', '"approver":false'),
+    );
     await sleep(1_200);
     const refused = world.cli(['approve', id]);
     expect(refused.status).toBe(5);

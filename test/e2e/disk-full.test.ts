@@ -90,8 +90,8 @@ describe('the disk is full while a run ends', () => {
     // One directory per run id, one launch in it: what ended is read, never repeated.
     expect(new Set(done.runs.map((run) => run.runId)).size).toBe(done.runs.length);
     expect(exitRecord(runDir)).toEqual(exit);
-    expect(done).toMatchObject({ developerAttempts: 1, relaunches: 0 });
-    // An agent that could not say its last words has failed, and says so with its own exit; it is tried once more at most.
+    expect(done).toMatchObject({ developerAttempts: 1, permanentTries: 0 });
+    // An agent that could not say its last words is no failure of its own: its session goes on, once, and uses no try.
     expect(done.runs.at(-1)?.outcome).toBe('succeeded');
     expect(done.runs[0]).toMatchObject({ exit: exit.exit });
     expect(done.runs.length).toBeLessThanOrEqual(exit.exit === 0 ? 1 : 2);

@@ -29,7 +29,11 @@ describe('an agent that is logged out', () => {
 
   it('holds every launch of its login, says so, spends no tries, and goes on when a person says retry', async () => {
     const id = await world.submit('logged out', { script: { developer: [LOGGED_OUT, GOOD] } });
-    const held = await world.until(id, 'held', (status) => status.waiting?.kind === 'slot' && /login|logged/i.test(status.waiting.reason));
+    const held = await world.until(
+      id,
+      'held',
+      (status) => status.waiting?.kind === 'slot' && /login|logged/i.test(status.waiting.reason),
+    );
     expect(held.state).toBe('queued');
     expect(held.permanentTries).toBe(0);
     expect(held.runs[0]).toMatchObject({ outcome: 'failed' });

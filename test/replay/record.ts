@@ -26,7 +26,7 @@ interface Case {
   keeps: string[];
   options?: Partial<WorldOptions>;
   /** Plays the case; returns the workflow ids whose histories are kept, by the name of the file. */
-  play(world: World): Promise<Record<string, string>>;
+  play: (world: World) => Promise<Record<string, string>>;
 }
 
 /** Writes `<case>-<date>.json` for every case, never over a file that is there. Returns the files written. */
@@ -212,7 +212,10 @@ async function readChain(world: World, workflowId: string): Promise<History[]> {
   const latest = await world.client.workflow.getHandle(workflowId).fetchHistory();
   const started = latest.events?.[0]?.workflowExecutionStartedEventAttributes;
   const chain: History[] = [];
-  for (let runId: string | null | undefined = started?.firstExecutionRunId; typeof runId === 'string' && runId !== ''; ) {
+  for (
+    let runId: string | null | undefined = started?.firstExecutionRunId;
+    typeof runId === 'string' && runId !== '';
+  ) {
     const history: History = await world.client.workflow.getHandle(workflowId, runId).fetchHistory();
     chain.push(history);
     runId = history.events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId;

@@ -32,7 +32,10 @@ async function replay(file: string, bundle: string): Promise<void> {
 describe('kept histories', () => {
   it('are there for every kind of run', () => {
     for (const name of REQUIRED) {
-      expect(files.filter((file) => file.startsWith(`${name}-2`)), name).not.toEqual([]);
+      expect(
+        files.filter((file) => file.startsWith(`${name}-2`)),
+        name,
+      ).not.toEqual([]);
     }
   });
 
@@ -51,9 +54,19 @@ describe('kept histories', () => {
 describe('a changed workflow is found out', () => {
   it.each([
     ['happy-', 'another first step', 'main.openItem.executeWithOptions', 'main.closeItem.executeWithOptions'],
-    ['returned-', 'a gate that is not asked', 'main.evaluateGate.executeWithOptions', 'main.planStage.executeWithOptions'],
+    [
+      'returned-',
+      'a gate that is not asked',
+      'main.evaluateGate.executeWithOptions',
+      'main.planStage.executeWithOptions',
+    ],
     ['cancelled-', 'a cancel that does not stop', '.stopRun.executeWithOptions', '.saveWork.executeWithOptions'],
-    ['merge-queue-2', 'a landing without a candidate', 'main.prepareCandidate.executeWithOptions', 'main.landCandidate.executeWithOptions'],
+    [
+      'merge-queue-2',
+      'a landing without a candidate',
+      'mergeSteps.prepareCandidate.executeWithOptions',
+      'mergeSteps.landCandidate.executeWithOptions',
+    ],
   ])('%s* against %s', async (prefix, _name, from, to) => {
     const changed = code.replaceAll(from, to);
     expect(changed).not.toBe(code);

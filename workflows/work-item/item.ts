@@ -3,10 +3,13 @@
  * are what every phase uses: effects with their keys, what the UI shows, waiting while paused, continuing as new.
  */
 import {
+  ActivityFailure,
   allHandlersFinished,
   condition,
   continueAsNew,
+  isCancellation,
   setCurrentDetails,
+  sleep,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -18,7 +21,7 @@ import { ROLE_OF } from '../../src/domain/types.ts';
 import type { AlertKind, BoardState } from '../../src/domain/types.ts';
 import type { WaitView, WorkItemInput } from '../../src/domain/protocol.ts';
 import type { ItemRef, MessageData, MessageName, StagePlan } from '../../activities/types.ts';
-import { main } from '../activities.ts';
+import { board } from '../activities.ts';
 import { viewStatus } from './state.ts';
 import type { PendingDecision, State } from './state.ts';
 
@@ -36,6 +39,9 @@ export interface Item {
   /** Set once: this execution is about to continue as new. */
   continuing: boolean;
 }
+
+/** A board that did not answer in half a minute of tries is left alone for this long. */
+const BOARD_AWAY_MS = 30_000;
 
 const PROJECT = defineSearchAttributeKey('Project', SearchAttributeType.KEYWORD);
 const STAGE = defineSearchAttributeKey('Stage', SearchAttributeType.KEYWORD);
@@ -63,13 +69,13 @@ export function alertPeople(item: Item, alert: AlertKind, cause: string, data: M
   item.state.outbox.push({ key: effectKey(item, `alert:${cause}`), kind: 'alert', alert, cause, data });
 }
 
-export function moveOnBoard(item: Item, board: BoardState): void {
-  if (item.state.boardState === board) return;
-  item.state.boardState = board;
+export function moveOnBoard(item: Item, to: BoardState): void {
+  if (item.state.boardState === to) return;
+  item.state.boardState = to;
   item.state.outbox.push({
-    key: effectKey(item, `state:${board}:${item.state.delivered}`),
+    key: effectKey(item, `state:${to}:${item.state.delivered}`),
     kind: 'state',
-    state: board,
+    state: to,
   });
 }
 
@@ -127,7 +133,7 @@ export async function waitFor(
       if (left <= 0 || !(await condition(check, left, { summary: timeout?.summary ?? '' }))) return false;
     }
     if (ready()) return true;
-    await continueItemAsNew(item);
+    await continueItemAsNew(item, ready);
   }
 }
 
@@ -162,23 +168,28 @@ export function shouldContinueAsNew(item: Item): boolean {
   return full && item.decisions.length === 0 && state.controls.length === 0 && !item.closed;
 }
 
-/** Carries everything over. Returns only where a message came in between; the caller's loop then looks again. */
-export async function continueItemAsNew(item: Item): Promise<void> {
+/**
+ * Carries everything over. Returns where a message or what is waited for comes first; the caller's loop then looks
+ * again. A decision must not wait behind a delivery: its handler waits for the main loop, which stands here.
+ */
+export async function continueItemAsNew(item: Item, ready: () => boolean): Promise<void> {
+  const { state } = item;
+  const interrupted = (): boolean => item.decisions.length > 0 || state.controls.length > 0 || ready();
   item.continuing = true;
-  await condition(() => !item.delivering && allHandlersFinished());
-  if (item.decisions.length > 0 || item.state.controls.length > 0) {
+  await condition(() => interrupted() || (!item.delivering && allHandlersFinished()));
+  if (interrupted()) {
     item.continuing = false;
     return;
   }
   await continueAsNew<(input: WorkItemInput) => Promise<unknown>>({
     ...item.input,
-    carried: { ...item.state, signals: 0 },
+    carried: { ...state, signals: 0 },
   });
 }
 
 /**
  * Delivers board writes and alerts in order, one delivery at a time, for as long as it takes; so a board that is away
- * for an hour delays comments and nothing else.
+ * for an hour delays comments and nothing else. Between two tries nothing is out, and the execution may continue as new.
  */
 export async function pumpOutbox(item: Item): Promise<void> {
   const { state } = item;
@@ -187,12 +198,18 @@ export async function pumpOutbox(item: Item): Promise<void> {
     if (state.outbox.length === 0) return;
     const effects = state.outbox.slice(0, 20);
     item.delivering = true;
-    await main.deliver.executeWithOptions({ summary: `board: ${effects.map((effect) => effect.kind).join(', ')}` }, [
-      { ...item.ref, title: item.input.title, effects },
-    ]);
-    item.delivering = false;
-    state.outbox.splice(0, effects.length);
-    state.delivered += effects.length;
+    try {
+      await board.deliver.executeWithOptions({ summary: `board: ${effects.map((effect) => effect.kind).join(', ')}` }, [
+        { ...item.ref, title: item.input.title, effects },
+      ]);
+      state.outbox.splice(0, effects.length);
+      state.delivered += effects.length;
+      item.delivering = false;
+    } catch (error) {
+      item.delivering = false;
+      if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
+      await sleep(BOARD_AWAY_MS, { summary: 'the board is away' });
+    }
   }
 }
 

@@ -96,6 +96,8 @@ export async function runPhase(item: Item): Promise<void> {
     state.usedBudgetMs += result.endedAtMs - result.startedAtMs;
     return;
   }
+  state.session =
+    result.sessionId === null || run.hostId === null ? null : { id: result.sessionId, hostId: run.hostId };
   const failure: Failure = result.failure ?? {
     class: 'permanent',
     code: result.outcome,
@@ -108,6 +110,7 @@ export async function runPhase(item: Item): Promise<void> {
 function handleFailure(item: Item, plan: StagePlan, failure: Failure, logPath: string): void {
   const { state } = item;
   if (failure.code !== 'resume_refused') state.lastReason = failure.reason;
+  const { session } = state;
   state.session = null;
   state.usedBudgetMs = 0;
   const failed = `failed:${state.runCount}`;
@@ -139,6 +142,7 @@ function handleFailure(item: Item, plan: StagePlan, failure: Failure, logPath: s
       park(item, 'config', `launch error: ${failure.reason}`, { logPath });
       return;
     case 'infrastructure':
+      state.session = session;
       relaunch(item, plan, failure.reason);
       return;
     case 'permanent':

@@ -170,7 +170,7 @@ async function whileNoStorm(item: Item, attending: Promise<RunResult>): Promise<
   for (;;) {
     await condition(() => ended || shouldContinueAsNew(item));
     if (ended) return await watched;
-    await continueItemAsNew(item);
+    await continueItemAsNew(item, () => ended);
   }
 }
 

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { readProcess } from '../supervisor.ts';
 import {
@@ -13,7 +14,7 @@ import {
   untilEnded,
   untilOutput,
 } from './fixtures/harness.ts';
-import { launchRun } from './launch.ts';
+import { launchRun, warmSupervisor } from './launch.ts';
 import { readChildRecord } from './records.ts';
 import { readRunState } from './state.ts';
 import { requestStop, stopRun } from './stop.ts';
@@ -126,3 +127,46 @@ it.concurrent('stops a lost run’s tree at once instead of waiting for a record
   expect(child.read === 'ok' && isAlive(child.record.pid)).toBe(false);
   rmSync(run.runDir, { recursive: true });
 });
+
+it.concurrent('takes a supervisor that was started ahead, which has touched nothing before', async () => {
+  const run = test.prepare(['sh', '-c', 'echo ready; exec sleep 30']);
+  const warm = warmSupervisor(run.runDir, run.runId);
+  await sleep(300);
+  expect(readRunState(run.runDir)).toEqual({ state: 'absent' });
+  const [waiting] = supervisorsOf(run.runDir);
+  expect(await launchRun(run.runDir, run.launch, warm)).toEqual({ launched: true });
+  expect(supervisorPid(run.runDir)).toBe(waiting);
+  await untilOutput(run.runDir, 'ready');
+});
+
+it.concurrent('lets a supervisor that was started ahead go: without a word, and beside a run at work', async () => {
+  const unused = test.prepare(['true']);
+  warmSupervisor(unused.runDir, unused.runId).discard();
+  const run = test.prepare(['sh', '-c', 'echo ready; exec sleep 30']);
+  await launchRun(run.runDir, run.launch);
+  await launchRun(run.runDir, run.launch, warmSupervisor(run.runDir, run.runId));
+  for (const end = performance.now() + 10_000; performance.now() < end; await sleep(20)) {
+    if (supervisorsOf(unused.runDir).length === 0 && supervisorsOf(run.runDir).length === 1) break;
+  }
+  expect(supervisorsOf(unused.runDir)).toEqual([]);
+  expect(supervisorsOf(run.runDir)).toEqual([supervisorPid(run.runDir)]);
+  expect(readRunState(unused.runDir)).toEqual({ state: 'absent' });
+});
+
+it.concurrent('starts another supervisor where the one started ahead has died', async () => {
+  const run = test.prepare(['sh', '-c', 'echo ready; exec sleep 30']);
+  const warm = warmSupervisor(run.runDir, run.runId);
+  const [waiting = 0] = supervisorsOf(run.runDir);
+  process.kill(waiting, 'SIGKILL');
+  await sleep(100);
+  await launchRun(run.runDir, run.launch, warm);
+  expect(supervisorPid(run.runDir)).not.toBe(waiting);
+  await untilOutput(run.runDir, 'ready');
+});
+
+/** Living processes that were started to supervise this directory. */
+function supervisorsOf(runDir: string): number[] {
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 1 && isAlive(pid) && readText(`/proc/${pid}/cmdline`).split('\0').includes(runDir));
+}
