@@ -2,11 +2,11 @@
  * The worker is killed again and again in the middle of runs, with one agent at a time and items waiting: how soon after
  * a new worker's start is the run attended again, and was any healthy run ended, or a second one started beside it?
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunOutcome } from '../src/domain/types.ts';
-import { agentPid, eventually, exitRecord, isAlive, livingAgents } from '../test/support/processes.ts';
+import { agentPid, eventually, exitRecord, isAlive } from '../test/support/processes.ts';
 import type { World } from '../test/support/world.ts';
 import { untilDone, withWorld } from './bench-world.ts';
 import { median, percentile } from './report.ts';
@@ -18,7 +18,7 @@ const KILLS = 20;
 const WAITING = 5;
 const KILLS_PER_RUN = 4;
 const ITEMS = KILLS / KILLS_PER_RUN + WAITING;
-const SAMPLE_MS = 25;
+const SAMPLE_MS = 50;
 const LIMIT_MS = 60_000;
 const DEVELOPMENT_ALONE = ['analysis', 'architecture', 'review', 'testing', 'deploy-staging', 'deploy'];
 
@@ -34,8 +34,9 @@ export const recovery: Bench = {
         developer: [{ run: untilReleased, write: { 'feature-{item}.txt': 'work\n' }, result: 'done' }],
       });
       let mostAgents = 0;
+      mkdirSync(path.join(world.home, 'runs'), { recursive: true, mode: 0o700 });
       const sampling = setInterval(() => {
-        const together = countTogether(world.home);
+        const together = countTogether(world);
         if (together > Math.max(mostAgents, 1)) say(`${together} agents at once`);
         mostAgents = Math.max(mostAgents, together);
       }, SAMPLE_MS);
@@ -70,11 +71,20 @@ export const recovery: Bench = {
 };
 
 /** Looked at twice: between two reads of one look, one agent may have ended and the next one begun. */
-function countTogether(home: string): number {
-  const first = livingAgents(home);
+function countTogether(world: World): number {
+  const first = findAgents(world);
   if (first.length < 2) return first.length;
-  const second = new Set(livingAgents(home));
+  const second = new Set(findAgents(world));
   return first.filter((pid) => second.has(pid)).length;
+}
+
+/** Agents alone: the test command of the item before may well run beside the next item's agent. */
+function findAgents(world: World): number[] {
+  return readdirSync(path.join(world.home, 'runs'))
+    .flatMap((id) => world.runDirs(id))
+    .filter((runDir) => !existsSync(path.join(runDir, 'exit.json')))
+    .flatMap((runDir) => agentPid(runDir) ?? [])
+    .filter(isAlive);
 }
 
 function countLost(outcomes: readonly (RunOutcome | 'queued' | 'running')[]): number {

@@ -114,10 +114,13 @@ describe('judgeRun', () => {
     },
   );
 
-  it.each(['EAGAIN', 'ENOMEM', 'EMFILE', 'STDIN_ENOENT', 'CWD_ENOENT'])('takes %s for trouble of the host', (launchError) => {
-    const judged = judge({ exit: exitRecord({ exit: null, realExit: null, launchError }), result: null });
-    expect(judged).toMatchObject({ outcome: 'failed', failure: { class: 'infrastructure', code: 'launch_error' } });
-  });
+  it.each(['EAGAIN', 'ENOMEM', 'EMFILE', 'STDIN_ENOENT', 'CWD_ENOENT'])(
+    'takes %s for trouble of the host',
+    (launchError) => {
+      const judged = judge({ exit: exitRecord({ exit: null, realExit: null, launchError }), result: null });
+      expect(judged).toMatchObject({ outcome: 'failed', failure: { class: 'infrastructure', code: 'launch_error' } });
+    },
+  );
 
   it('takes a launch error for configuration', () => {
     const judged = judge({

@@ -42,7 +42,13 @@ export interface Forge {
   setStatus(commit: string, status: CommitStatus): Promise<void>;
   listStatuses(commit: string): Promise<CommitStatus[]>;
   /** Moves base from `base` to `head` if and only if base is still at `base` and the PR's branch still at `head`. */
-  land(request: { pullRequest: string; branch: string; head: string; baseBranch: string; base: string }): Promise<LandResult>;
+  land(request: {
+    pullRequest: string;
+    branch: string;
+    head: string;
+    baseBranch: string;
+    base: string;
+  }): Promise<LandResult>;
 }
 
 export class ForgeError extends Error {

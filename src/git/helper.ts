@@ -76,7 +76,7 @@ function startHelper(): Helper {
   });
   const gone = (): void => {
     if (helper === started) helper = null;
-    for (const { reject } of started.pending.values()) reject(lost());
+    for (const waiting of started.pending.values()) waiting.reject(lost());
   };
   child.once('error', gone);
   child.once('disconnect', gone);

@@ -33,7 +33,11 @@ const QUEUE_ORDER = {
 const STORMS = { 'history.maximumBufferedEventsBatch': 2_000 };
 
 /** docker/dynamicconfig/production.yaml sets the same on a real cluster. */
-export const DYNAMIC_CONFIG: Record<string, number | boolean> = { ...QUEUE_POLLS_PER_SECOND, ...QUEUE_ORDER, ...STORMS };
+export const DYNAMIC_CONFIG: Record<string, number | boolean> = {
+  ...QUEUE_POLLS_PER_SECOND,
+  ...QUEUE_ORDER,
+  ...STORMS,
+};
 
 /** WAL makes a commit one write instead of two; FULL syncs each, so that an accepted signal survives a power cut. */
 const SQLITE_PRAGMAS = ['journal_mode=WAL', 'synchronous=FULL'];

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { DevServer } from '../../src/temporal/dev-server.ts';
 import { agentPid, eventually, exitRecord, isAlive } from '../support/processes.ts';
-import { sharedTemporal, startOwnServer } from '../support/temporal.ts';
+import { startOwnServer } from '../support/temporal.ts';
 import { createWorld } from '../support/world.ts';
 import type { World } from '../support/world.ts';
 

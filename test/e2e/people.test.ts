@@ -164,7 +164,7 @@ describe('people decide', () => {
 
   it('pause holds launches, stop-run keeps the session, resume goes on', async () => {
     const id = await world.submit('pause me', {
-      script: { analyst: [{ sleepMs: 4_000, ...(goodScript().analyst?.[0] ?? {}) }] },
+      script: { analyst: [{ sleepMs: 4_000, ...goodScript().analyst?.[0] }] },
     });
     await world.until(
       id,

@@ -3,7 +3,6 @@
  * for retry, recheck, reject or skip for as long as it takes. Reminders never launch anything.
  */
 import { mayAttemptAgain, nextStage, previousStage } from '../../src/domain/stages.ts';
-import type { Stage } from '../../src/domain/types.ts';
 import type { StagePlan } from '../../activities/types.ts';
 import { takeDecision } from './decisions.ts';
 import type { AllowedDecision } from './decisions.ts';
@@ -169,7 +168,7 @@ export async function waitWithReminders(item: Item, ready: () => boolean): Promi
     request.reminders += 1;
     comment(item, `reminder:${request.sinceMs}:${request.reminders}`, 'reminder', {
       kind: request.kind,
-      stage: request.stage as Stage,
+      stage: request.stage,
       reason: request.text,
     });
   }

@@ -33,7 +33,7 @@ export async function mergePhase(item: Item): Promise<void> {
     !(await waitFor(item, () => state.mergeAnswer !== null, { ms: 600_000, summary: 'repeat the merge request' }))
   );
   setWaiting(item, null);
-  const answer = state.mergeAnswer as MergeAnswer | null;
+  const answer = state.mergeAnswer;
   state.merge = null;
   state.mergeAnswer = null;
   if (answer !== null) settleMerge(item, answer);

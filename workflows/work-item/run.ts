@@ -141,16 +141,20 @@ async function attendRun(item: Item, run: RunInFlight, plan: StagePlan): Promise
     ]);
     const result = await whileNoStorm(item, attending);
     recordResult(item, run, result);
-    await reportOutcome(plan.login, run, result);
+    // Told while the work is saved: nobody waits for the launch gate's books.
+    const told = reportOutcome(plan.login, run, result);
+    told.catch(() => undefined);
     if (result.outcome === 'lost' || result.outcome === 'lease') {
       state.session = result.sessionId === null ? null : { id: result.sessionId, hostId };
       await stopRunInFlight(item, run, plan, `run ${result.outcome}`);
+      await told;
       return { kind: 'lost', reason: result.failure?.reason ?? `the run was ${result.outcome}` };
     }
     run.step = 'save';
     item.state.lastRunId = run.runId;
     item.state.lastHostId = hostId;
     const save = await saveRun(item, run, plan, result.outcome !== 'succeeded');
+    await told;
     if (save.result === 'superseded') return { kind: 'lost', reason: 'a later run had taken the branch over' };
     return { kind: 'ended', result, save };
   }
