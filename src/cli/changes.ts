@@ -19,7 +19,11 @@ export function describeChanges(previous: WorkItemStatus | null, next: WorkItemS
   if (waiting !== null && (previous?.waiting?.kind !== waiting.kind || previous.waiting.reason !== waiting.reason)) {
     lines.push(`waits for ${waiting.kind}: ${oneLine(waiting.reason)}`);
   }
-  if (next.merged !== null && previous?.merged == null) lines.push(`merged: ${next.merged.head}`);
+  if (next.merged !== null && previous?.merged == null) {
+    const how =
+      next.merged.retested === true ? 'this very commit was tested again before' : 'this very tree was tested before';
+    lines.push(`merged: ${next.merged.head} (${how})`);
+  }
   return lines;
 }
 

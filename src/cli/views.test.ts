@@ -101,14 +101,14 @@ describe('a line per change', () => {
       lastGate: gate,
       waiting: { kind: 'attention', reason: 'cap\nsecond line', sinceMs: 1 },
       approvals: [{ stage: 'analysis', by: 'anna', commit: 'c', atMs: 1 }],
-      merged: { base: 'b', head: 'h' },
+      merged: { base: 'b', head: 'h', retested: true },
     });
     expect(describeChanges(before, after)).toEqual([
       '↩ back to development: REQUEST_CHANGES',
       'analysis: approved by anna',
       'gate verdict failed: REQUEST_CHANGES',
       'waits for attention: cap',
-      'merged: h',
+      'merged: h (this very commit was tested again before)',
     ]);
   });
 });

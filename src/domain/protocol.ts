@@ -176,7 +176,8 @@ export interface WorkItemStatus {
   stages: StageView[];
   runs: RunView[];
   usage: Usage;
-  merged: { base: string; head: string } | null;
+  /** `retested`: the merge gate tested this very commit; else its tree had been tested before. */
+  merged: { base: string; head: string; retested?: boolean } | null;
   approvals: { stage: Stage; by: string; commit: string; atMs: number }[];
   outbox: number;
   startedAtMs: number;

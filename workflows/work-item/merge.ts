@@ -60,7 +60,7 @@ export function mergeInput(item: Item): MergeInput {
 export function settleMerge(item: Item, answer: MergeAnswer): void {
   const { state } = item;
   if (answer.result === 'landed') {
-    state.merged = { base: answer.base, head: answer.head };
+    state.merged = { base: answer.base, head: answer.head, retested: answer.retested };
     comment(item, 'landed', 'landed', { base: answer.base, head: answer.head, retested: answer.retested });
     advance(item);
     return;

@@ -111,7 +111,7 @@ export interface State {
   merge: { key: string } | null;
   mergeRounds: number;
   mergeAnswer: MergeAnswer | null;
-  merged: { base: string; head: string } | null;
+  merged: { base: string; head: string; retested?: boolean } | null;
 
   paused: { by: string; stopRun: boolean; sinceMs: number } | null;
   cancelled: { by: string; reason: string } | null;
