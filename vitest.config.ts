@@ -18,7 +18,7 @@ export default defineConfig({
           globalSetup: ['test/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          maxWorkers: 3,
+          maxWorkers: 2,
           // After the cheap ones: projects with different worker counts may not run side by side.
           sequence: { groupOrder: 1 },
         },
