@@ -24,7 +24,7 @@ import type {
   TakeInput,
   TakeResult,
 } from '../src/domain/protocol.ts';
-import { main } from './activities.ts';
+import { main } from './proxies.ts';
 
 const takeUpdate = defineUpdate<TakeResult, [TakeInput]>(UPDATE_TAKE);
 const outcomeSignal = defineSignal<[OutcomeReport]>(SIGNAL_OUTCOME);

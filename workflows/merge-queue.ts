@@ -23,7 +23,7 @@ import { enqueue, hold, move, next, withdraw } from '../src/domain/merge-order.t
 import type { QueueEntry } from '../src/domain/merge-order.ts';
 import { QUERY_STATUS, SIGNAL_ENQUEUE, SIGNAL_WITHDRAW } from '../src/domain/protocol.ts';
 import type { MergeAnswer, MergeQueueInput, MergeQueueStatus, MergeRequest } from '../src/domain/protocol.ts';
-import { gateActivities, main, mergeSteps } from './activities.ts';
+import { gateActivities, main, mergeSteps } from './proxies.ts';
 
 const enqueueSignal = defineSignal<[MergeRequest]>(SIGNAL_ENQUEUE);
 const withdrawSignal = defineSignal<[{ key: string; workflowId: string }]>(SIGNAL_WITHDRAW);

@@ -34,7 +34,7 @@ import type {
   WorkItemStatus,
 } from '../src/domain/protocol.ts';
 import { isTerminal } from '../src/domain/stages.ts';
-import { main } from './activities.ts';
+import { main } from './proxies.ts';
 import { park, attentionPhase } from './work-item/attention.ts';
 import { cancelItem } from './work-item/cancel.ts';
 import { handleDecision, refuseAllDecisions, validateDecision, watchControls } from './work-item/decisions.ts';

@@ -1,5 +1,5 @@
 /** Questions of the analyst, and people's answers to them. */
-import { main } from '../activities.ts';
+import { main } from '../proxies.ts';
 import { waitWithReminders } from './attention.ts';
 import { takeDecision } from './decisions.ts';
 import { alertPeople, comment, moveOnBoard, requirePlan, setWaiting, showStage, waitFor } from './item.ts';

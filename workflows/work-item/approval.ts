@@ -1,7 +1,7 @@
 /** A person's approval, bound to the very files that it was asked for. */
 import type { GateResult } from '../../src/domain/types.ts';
 import type { GateAnswer } from '../../activities/types.ts';
-import { main } from '../activities.ts';
+import { main } from '../proxies.ts';
 import { waitWithReminders } from './attention.ts';
 import { takeDecision } from './decisions.ts';
 import { alertPeople, comment, moveOnBoard, setWaiting, showStage } from './item.ts';

@@ -4,7 +4,7 @@
  */
 import { condition } from '@temporalio/workflow';
 import { isAgentStage, nextStage } from '../../src/domain/stages.ts';
-import { main } from '../activities.ts';
+import { main } from '../proxies.ts';
 import { comment } from './item.ts';
 import type { Item } from './item.ts';
 import { mergeInput } from './merge.ts';

@@ -8,7 +8,7 @@ import { SIGNAL_RELEASE, launchGateId } from '../../src/domain/protocol.ts';
 import type { DecisionVerdict } from '../../activities/types.ts';
 import type { DecisionCommand, DecisionInput, DecisionResult } from '../../src/domain/protocol.ts';
 import { isTerminal } from '../../src/domain/stages.ts';
-import { main } from '../activities.ts';
+import { main } from '../proxies.ts';
 import { comment } from './item.ts';
 import type { Item } from './item.ts';
 import { alreadyHandled } from './state.ts';

@@ -5,7 +5,7 @@ import { decideMove, resolveReturn } from '../../src/domain/stages.ts';
 import type { Answer } from '../../src/domain/stages.ts';
 import type { AgentStage, CommandResult, GateResult } from '../../src/domain/types.ts';
 import type { GateAnswer, GateInput, ReturnReason, StagePlan } from '../../activities/types.ts';
-import { gateActivities, hostActivities, main } from '../activities.ts';
+import { gateActivities, hostActivities, main } from '../proxies.ts';
 import { askQuestions } from './answer.ts';
 import { askApproval } from './approval.ts';
 import { park, returnToDevelopment, tryAgain } from './attention.ts';

@@ -21,7 +21,7 @@ import { ROLE_OF } from '../../src/domain/types.ts';
 import type { AlertKind, BoardState } from '../../src/domain/types.ts';
 import type { WaitView, WorkItemInput } from '../../src/domain/protocol.ts';
 import type { ItemRef, MessageData, MessageName, StagePlan } from '../../activities/types.ts';
-import { board } from '../activities.ts';
+import { board } from '../proxies.ts';
 import { viewStatus } from './state.ts';
 import type { PendingDecision, State } from './state.ts';
 

@@ -2,7 +2,7 @@
 import { workflowInfo } from '@temporalio/workflow';
 import type { MergeAnswer, MergeRequest } from '../../src/domain/protocol.ts';
 import type { MergeInput } from '../../activities/types.ts';
-import { main } from '../activities.ts';
+import { main } from '../proxies.ts';
 import { park, returnToDevelopment } from './attention.ts';
 import { comment, setWaiting, waitFor } from './item.ts';
 import type { Item } from './item.ts';

@@ -6,7 +6,7 @@ import { transientWaitMs } from '../../src/domain/backoff.ts';
 import { nextStage } from '../../src/domain/stages.ts';
 import type { Failure } from '../../src/domain/types.ts';
 import type { StagePlan } from '../../activities/types.ts';
-import { main } from '../activities.ts';
+import { main } from '../proxies.ts';
 import { park, tryAgain } from './attention.ts';
 import { alertPeople, backOff, comment, finishBackOff, requirePlan, whilePaused } from './item.ts';
 import type { Item } from './item.ts';

@@ -18,7 +18,7 @@ import type { OutcomeReport, RunView } from '../../src/domain/protocol.ts';
 import { ROLE_OF } from '../../src/domain/types.ts';
 import type { RunResult, Usage } from '../../src/domain/types.ts';
 import type { SaveOutcome, StagePlan } from '../../activities/types.ts';
-import { agentQueueActivities, hostActivities, main, runActivities } from '../activities.ts';
+import { agentQueueActivities, hostActivities, main, runActivities } from '../proxies.ts';
 import { continueItemAsNew, setWaiting, shouldContinueAsNew, showDetails } from './item.ts';
 import type { Item } from './item.ts';
 import { agentStage, totalUsage } from './state.ts';

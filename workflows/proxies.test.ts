@@ -20,7 +20,7 @@ vi.mock('@temporalio/workflow', () => ({
     return {};
   },
 }));
-const proxies = await import('./activities.ts');
+const proxies = await import('./proxies.ts');
 
 beforeEach(() => {
   made.options = [];
