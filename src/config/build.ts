@@ -201,6 +201,11 @@ export function buildProject(
     BoardState,
     string
   >;
+  // A command that is taken and never run would look like a deploy that happened.
+  for (const name of ['deployStaging', 'deploy'] as const) {
+    if (input.commands?.[name] === undefined) continue;
+    context.warn([...where, 'commands', name], 'is not run by this version: the deployer agent does that stage');
+  }
   return {
     key,
     repository: isRemote(input.repository) ? input.repository : resolvePath(input.repository, context.base),

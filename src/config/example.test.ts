@@ -45,6 +45,5 @@ it('knows every key that it shows behind a #, and calls the true defaults so', (
     landing: 'squash',
     markersFile: 'regression-markers.txt',
     developerAttempts: 3,
-    deploySecrets: ['DEPLOY_KEY'],
   });
 });

@@ -363,6 +363,14 @@ describe('what a schema cannot see', () => {
     expect(loadConfig(options).warnings).toEqual([expect.stringContaining('not tested')]);
   });
 
+  it('warns of a deploy command, which would look as if it ran', () => {
+    repository();
+    write(project(['commands: { test: "true", deploy: "true" }']));
+    expect(loadConfig(options).warnings).toEqual([
+      expect.stringMatching(/commands\.deploy: is not run by this version/),
+    ]);
+  });
+
   it('refuses a trigger state that we set ourselves, also under its mapped name', () => {
     repository();
     const lines = ['commands: { test: npm test }', 'boardStates: { blocked: Stuck }', 'triggerStates: [Ready, stuck]'];
